@@ -35,6 +35,7 @@ describe('whom a command asks', () => {
     const place = (options: object, env: NodeJS.ProcessEnv = { XDG_CONFIG_HOME: '/nowhere' }) => () => placeOf(options, env);
     expect(place({ url: 'ftp://a' })).toThrow('begins with http:// or https://');
     expect(place({ url: 'http://user:secret@a' })).toThrow('no user, no password');
+    expect(place({ url: 'http://a', token: 'secret-\rtoken' })).toThrow(/^(?!.*secret).*visible ASCII/);
     expect(place({ context: 'none' })).toThrow('There is no context none; there is none.');
     expect(place({ prefix: 'a b' })).toThrow('key prefix');
     for (const text of ['{', '[]', '{"contexts":{"a":{}}}', '{"contexts":{"a":{"url":1}}}', '{"current":1,"contexts":{}}', 'null']) {

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { Controller, HttpStatus, Inject, NotFoundException, Param, Post, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { RpcRemoteError } from '@millrace/nestjs';
 import { SERVER_SETTINGS } from './admission.js';
@@ -50,7 +51,9 @@ export class CallsController {
 /** Aborts when the client goes away: the method is told. */
 function untilClosed(response: Response): AbortSignal {
   const gone = new AbortController();
-  (response.raw ?? (response as EventEmitter)).once('close', () => gone.abort());
+  const own = response.raw ?? (response as EventEmitter);
+  if ((own as Partial<ServerResponse>).destroyed) gone.abort();
+  own.once('close', () => gone.abort());
   return gone.signal;
 }
 

@@ -3,7 +3,7 @@ import { BadRequestException, type CanActivate, type ExecutionContext, Forbidden
 import { Admission, SERVER_SETTINGS } from './admission.js';
 import { readBody } from './body-reader.js';
 import { admit } from './admitted.js';
-import { lackOf, needOf } from './needs.js';
+import { lackOf, needsOf } from './needs.js';
 import { setOwnHeaders } from './own-headers.js';
 import { refuseOtherSites } from './refuse-other-sites.js';
 import type { ServerSettings } from './server-module-options.js';
@@ -39,7 +39,7 @@ export class Gate implements CanActivate {
     setOwnHeaders(setHeader);
     refuseOtherSites(request, this.#origins);
     const principal = await this.#admission.principalOf(request, setHeader);
-    const lack = lackOf(principal, needOf(context.getHandler()));
+    const lack = lackOf(principal, needsOf(context.getHandler()));
     if (lack !== null) throw new ForbiddenException(`This asks for ${lack}.`);
     const query = queryOf(request);
     const body = request.method === 'POST' ? await readBody(request, own.body) : undefined;

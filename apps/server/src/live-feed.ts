@@ -58,6 +58,8 @@ export class LiveFeed {
    */
   add({ headers, method }: IncomingMessage, response: ServerResponse): void {
     this.#assertRoom();
+    // Its sender may have left while it was let in, and nothing would tell of that any more.
+    if (response.destroyed) return;
     response.writeHead(200, { ...OWN_HEADERS, 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' });
     if (method === 'HEAD') return void response.end();
     response.flushHeaders();

@@ -5,20 +5,25 @@ import type { Principal } from './principal.js';
 /** The right that a route asks for. */
 export type Need = Role | 'send';
 
-const NEED = 'millrace:need';
+const NEEDS = 'millrace:needs';
 
-/** Says who may use a route. A route without it is for nobody. */
-export function Needs(need: Need): MethodDecorator {
-  return SetMetadata(NEED, need);
+/** Says who may use a route: those who have each of these rights. A route without it is for nobody. */
+export function Needs(...needs: readonly Need[]): MethodDecorator {
+  return SetMetadata(NEEDS, needs);
 }
 
-export function needOf(handler: object): Need | undefined {
-  return Reflect.getMetadata(NEED, handler) as Need | undefined;
+export function needsOf(handler: object): readonly Need[] | undefined {
+  return Reflect.getMetadata(NEEDS, handler) as readonly Need[] | undefined;
 }
 
-/** The right that the principal lacks, in words; null: they may. */
-export function lackOf({ role, send }: Principal, need: Need | undefined): string | null {
-  if (need === undefined) return 'a right that nobody has';
-  if (need === 'send') return send === true ? null : 'the right to send';
-  return role !== null && mayAct(role, need) ? null : `the role ${need}`;
+/** A right that the principal lacks, in words; null: they may. */
+export function lackOf(principal: Principal, needs: readonly Need[] | undefined): string | null {
+  if (needs === undefined) return 'a right that nobody has';
+  const lacking = needs.find((need) => !has(principal, need));
+  if (lacking === undefined) return null;
+  return lacking === 'send' ? 'the right to send' : `the role ${lacking}`;
+}
+
+function has({ role, send }: Principal, need: Need): boolean {
+  return need === 'send' ? send === true : role !== null && mayAct(role, need);
 }

@@ -45,7 +45,7 @@ export class OperationsController {
 for (const operation of OPERATIONS) addRoute(operation);
 
 function addRoute(operation: Operation): void {
-  const { name, method, path, role } = operation;
+  const { name, method, path, role, sends } = operation;
   const value = function (this: OperationsController, request: Request, response: Response): Promise<void> {
     return this.run(operation, request, response);
   };
@@ -53,7 +53,7 @@ function addRoute(operation: Operation): void {
   Object.defineProperty(prototype, name, { value, configurable: true });
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name)!;
   (method === 'GET' ? Get(path) : Post(path))(prototype, name, descriptor);
-  Needs(role)(prototype, name, descriptor);
+  Needs(role, ...(sends ? (['send'] as const) : []))(prototype, name, descriptor);
   Req()(prototype, name, 0);
   Res()(prototype, name, 1);
 }

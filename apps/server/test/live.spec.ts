@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { defineTopic, MillraceModule } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
@@ -134,6 +134,24 @@ describe('a feed', () => {
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;
   }
+
+  it('takes nobody who has left before they were let in', async () => {
+    const port = await start();
+    const added = new Promise<void>((resolve) => {
+      server!.removeAllListeners('request').once('request', (incoming: IncomingMessage, response: ServerResponse) => {
+        response.once('close', () => {
+          feed.add(incoming, response);
+          resolve();
+        });
+      });
+    });
+    const sent = request({ host: '127.0.0.1', port }).on('error', () => undefined);
+    sent.end();
+    await once(server!, 'request');
+    sent.destroy();
+    await added;
+    expect(feed.listeners).toBe(0);
+  });
 
   it('looks once for all, and not while nobody listens', async () => {
     const port = await start();

@@ -40,6 +40,7 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
   viewer: { name: 'vera', role: 'viewer' },
   'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
   operator: { name: 'otto', role: 'operator' },
+  'operator who sends': { name: 'olga', role: 'operator', send: true },
   admin: { name: 'anna', role: 'admin' },
   sender: { name: 'sam', role: null, send: true },
   nobody: { name: 'nora', role: null },
@@ -149,10 +150,11 @@ const filled = (path: string): string => API + path.replace(':partition', '0').r
 function allowed({ method, path }: Route): readonly string[] {
   const row = OPERATIONS.find((operation) => operation.method === method && operation.path === path);
   if (path.startsWith('/health/')) return [...Object.keys(PRINCIPALS), 'a stranger'];
-  if (['/metrics', '/live', '/openapi.json', '/asyncapi.json'].includes(path)) return ['viewer', 'viewer of payloads', 'operator', 'admin'];
-  if (!row) return ['sender'];
-  if (row.role === 'viewer') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
-  return row.role === 'operator' ? ['operator', 'admin'] : ['admin'];
+  if (['/metrics', '/live', '/openapi.json', '/asyncapi.json'].includes(path)) return ['viewer', 'viewer of payloads', 'operator', 'operator who sends', 'admin'];
+  if (!row) return ['operator who sends', 'sender'];
+  if (row.sends) return ['operator who sends'];
+  if (row.role === 'viewer') return ['viewer', 'viewer of payloads', 'operator', 'operator who sends', 'admin'];
+  return row.role === 'operator' ? ['operator', 'operator who sends', 'admin'] : ['admin'];
 }
 
 describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {

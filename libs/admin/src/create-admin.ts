@@ -171,7 +171,7 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       instances: use.bind((own, options?: ListInstancesOptions) => listInstances(own, rpc, options)),
       calls: () => rpc.figures(),
     },
-    audit: { list: use.bind(({ redis, prefix }, options?: PageOptions) => listAudit(redis, prefix, options)) },
+    audit: { list: use.bind(listAudit) },
     seenBy: (view) => adminOf({ ...parts, mask: parts.mask.and(readView(view)) }, optional),
   };
 }

@@ -231,6 +231,27 @@ describe('a filter', () => {
   );
 });
 
+describe('a page of large messages', () => {
+  it.each(['oldest', 'newest'] as const)('ends behind some megabytes, and the next one goes on: %s first', async (order) => {
+    await bed.admin.topics.create({ topic: 'shop.large' }, { actor: 'ann' });
+    for (let number = 0; number < 10; number += 1) {
+      await bed.admin.messages.publish({ topic: 'shop.large' }, { actor: 'ann', payload: { number, text: 'x'.repeat(900_000) } });
+    }
+    const sizes: number[] = [];
+    const offsets: (number | null)[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const { items, nextCursor } = await bed.admin.messages.browse({ topic: 'shop.large' }, { order, cursor });
+      sizes.push(items.length);
+      offsets.push(...items.map(({ offset }) => offset));
+      if (nextCursor === null) break;
+      cursor = nextCursor;
+    }
+    expect(sizes.filter((size) => size > 0)).toEqual([5, 5]);
+    const all = Array.from({ length: 10 }, (_, offset) => offset);
+    expect(offsets).toEqual(order === 'oldest' ? all : all.reverse());
+  });
+});
+
 describe('a search', () => {
   it('goes on behind its first page by the cursor alone, since the same moment, and refuses that of another search', async () => {
     await bed.application.publisher.publishMany(Mail, mails(20));

@@ -81,7 +81,7 @@ describe('the pending messages of a group', () => {
     expect(items[2]).toMatchObject({ member: 'somebody', crashes: 2, entry: '5-1', messageId: 'again-1' });
   });
 
-  it('of an ordered group are with the owner of their partition, who notes the attempts', async () => {
+  it('that an ordered group has are with the owner of their partition, who notes the attempts', async () => {
     await resting(Mail);
     const control = bed.key('shop.mails', 'group:g:control');
     await bed.application.publisher.publish(Mail, { number: 1 });

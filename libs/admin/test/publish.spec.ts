@@ -30,6 +30,20 @@ describe('a message that an operator publishes', () => {
     expect(JSON.stringify(items)).not.toContain('a-secret');
   });
 
+  it('is guessed by no key of somebody who may not see all of it, and no error in the audit stream quotes it to them', async () => {
+    await create();
+    await bed.admin.messages.publish(TOPIC, { ...ANN, payload: { pin: 1 }, idempotencyKey: 'order-7' });
+    await expect(bed.admin.messages.publish(TOPIC, { ...ANN, payload: { pin: 2 }, idempotencyKey: 'order-7' })).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' });
+    const place = { partition: 0, offset: 0 };
+    for (const view of [{ payloads: false }, { redact: ['pin'] }]) {
+      const admin = bed.admin.seenBy(view);
+      await expect(admin.messages.republish(TOPIC, { place, options: { ...ANN, idempotencyKey: 'probe' } })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      const [failed] = (await admin.audit.list({ limit: 1 })).items;
+      expect(failed).toMatchObject({ action: 'messages.publish', outcome: { ok: false, code: 'IDEMPOTENCY_MISMATCH', message: null } });
+    }
+    expect(JSON.stringify(await bed.admin.audit.list({ limit: 1 }))).toContain('order-7');
+  });
+
   it('is stored once for an idempotency key', async () => {
     await create();
     const message = { ...ANN, payload: 1, idempotencyKey: 'k-1' };

@@ -168,9 +168,10 @@ describe('redaction', () => {
   });
 
   it('takes short values out of errors where they stand alone, and whole texts where it cannot look for all', async () => {
-    await given({ card: { number: 'c-1', pin: 12, names: ['x'.repeat(2_000)] } }, 'pin 12 of 123');
+    await given({ card: { number: 'c-1', pin: 12, names: ['x'.repeat(5_000)], nicks: Array.from({ length: 150 }, (_, index) => `nick-${index}`) } }, 'pin 12 of 123');
     expect((await letterOf(bed.admin.seenBy({ redact: ['pin'] }))).error.message).toBe('pin [redacted] of 123');
     expect((await letterOf(bed.admin.seenBy({ redact: ['names'] }))).error.message).toBe('[redacted]');
+    expect((await letterOf(bed.admin.seenBy({ redact: ['nicks'] }))).error.message).toBe('[redacted]');
     expect((await letterOf(bed.admin.seenBy({ redact: ['payload'] }))).payload).toBe('[redacted]');
     expect((await letterOf(bed.admin.seenBy({ redact: ['headers'] }))).headers).toMatchObject({ authorization: '[redacted]', 'x-card': '[redacted]' });
   });
@@ -207,7 +208,9 @@ class Charge {
 describe('jobs', () => {
   const queues = new JobsBed(bed);
   const MAILS = { queue: 'mails' };
-  const HIDDEN_PARTS = { data: null, options: null, idempotencyKey: null, progress: null, result: null, error: null, stacks: null, log: null };
+  const HIDDEN_PARTS = {
+    data: null, options: null, idempotencyKey: null, progress: null, result: null, error: null, stacks: null, log: null,
+  };
 
   function admin(): Admin {
     const { streams } = bed.application;

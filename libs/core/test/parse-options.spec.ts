@@ -109,6 +109,13 @@ describe('nearest', () => {
     expect(nearest('partition'.repeat(120_000), known)).toBeNull();
   });
 
+  it('tells the first of very many unknown names, and how many more there are', async () => {
+    const given = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`name-${index}`, 1]));
+    const { problems } = await thrownBy(() => parseOptions(Options, { name: 'x', ...given }, 'here'));
+    expect(problems).toHaveLength(21);
+    expect(problems.at(-1)).toBe('980 more names are not known');
+  });
+
   it('shows an unknown name bounded and escaped', () => {
     expect(unknownName('option', 'a\u001b[31m\u202e', ['b'])).toBe("option 'a\\u001b[31m\\u202e' is not known; known are b.");
     expect(unknownName('option', 'x'.repeat(1_000_000), ['b']).length).toBeLessThan(200);

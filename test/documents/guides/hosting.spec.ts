@@ -86,7 +86,7 @@ describe('the guide to hosting', () => {
     expect(Number(settings['TimeoutStopSec']) * 1_000).toBeGreaterThan(durationMs(env['MILLRACE_SHUTDOWN_TIMEOUT'] as Duration) + CLOSE_MS);
     const [node, ...args] = settings['ExecStart']!.split(' ');
     expect(node).toBe('/usr/bin/node');
-    await startAndStop(args, env, (host) => host.says('started'));
+    await startAndStop(args, env, (host) => host.says('serving Redis'));
   }, 2 * START_MS);
 
   it('has a manifest whose probes the worker answers, with the variables that it sets', async () => {

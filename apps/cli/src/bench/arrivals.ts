@@ -1,4 +1,4 @@
-/** What was sent and has not arrived, by its number. */
+/** Messages that were sent and have not arrived, by their numbers. */
 export class Arrivals {
   readonly #waiting = new Map<number, () => void>();
 

@@ -18,11 +18,11 @@ type Kind = 'pub' | 'sub' | 'rpc' | 'jobs';
 interface BenchOptions {
   readonly messages: number;
   readonly size: number;
-  /** Of topics alone. */
+  /** For topics alone. */
   readonly partitions?: number;
 }
 
-/** What is written, and where. */
+/** The keys that are written, and their place. */
 interface Writing extends BenchOptions {
   readonly kind: Kind;
   readonly prefix: string;

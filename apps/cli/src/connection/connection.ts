@@ -77,11 +77,14 @@ function contextNamed(name: string, { contexts }: Contexts): Context {
   throw usage(`There is no context ${name}${knownHint(name, Object.keys(contexts))} Name another one, or say --url or --redis.`);
 }
 
+const TOKEN = /^[!-~]{1,512}$/;
+
 /** @throws CliError USAGE */
 export function serverAt(url: string, token: string | null): ServerPlace {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw usage('The URL of a server begins with http:// or https://, as http://127.0.0.1:3000. For a Redis say --redis.');
   const { username, password, search, hash } = new URL(url);
   if (username !== '' || password !== '' || search !== '' || hash !== '') throw usage('The URL of a server has no user, no password and no parameters. Give the token by --token or MILLRACE_TOKEN.');
+  if (token !== null && !TOKEN.test(token)) throw usage('The token must be 1 to 512 visible ASCII characters without a space. It may have a line break inside.');
   return { url, token };
 }
 

@@ -8,5 +8,5 @@ export interface Change {
   readonly what: string;
 }
 
-/** What has changed at one place. */
+/** A change at one place. */
 export type Told = Omit<Change, 'path'>;

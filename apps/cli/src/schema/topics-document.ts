@@ -7,7 +7,7 @@ import { HttpOperator } from '../operator/http-operator.js';
 import { REQUEST_TIMEOUT } from '../operator/time-limit.js';
 import type { Session } from '../session/session.js';
 
-/** What `@millrace/nestjs` of an application has for this. */
+/** The part of an application's `@millrace/nestjs` that is for this. */
 interface Describing {
   readonly loadApplication: typeof loadApplication;
   readonly describeTopics: typeof describeTopics;

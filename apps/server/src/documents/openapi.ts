@@ -55,14 +55,14 @@ export function openApiDocument(): object {
   };
 }
 
-function useCase({ name, method, path, role, summary, inputs, options }: Operation, book: SchemaBook): object {
+function useCase({ name, method, path, role, sends, summary, inputs, options }: Operation, book: SchemaBook): object {
   const known = options ? book.propertiesOf(options).properties : {};
   const schemas = Object.entries(inputs).map(([input, kind]): [string, Schema] => [input, optionSchema(kind, known[input])]);
   const isRead = method === 'GET';
   const query = isRead ? schemas.map(([input, schema]) => ({ name: input, in: 'query', ...inQuery(inputs[input]!, schema) })) : [];
   const body = { type: 'object', properties: Object.fromEntries(schemas), additionalProperties: false };
   return {
-    operationId: name, summary, description: `For the role ${role} and those above it.`, tags: [name.split('.')[0]],
+    operationId: name, summary, description: `${rightOf(role)}${sends ? ' It asks for the right to send, too.' : ''}`, tags: [name.split('.')[0]],
     parameters: [...inPath(path), ...query],
     ...(isRead ? {} : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     responses: { 200: answer('The answer.'), ...(isRead ? {} : { 207: answer('A part of it was done.') }), default: FAILURE },

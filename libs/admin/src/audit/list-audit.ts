@@ -1,8 +1,8 @@
 import { parseOptions } from '@millrace/core';
-import type { Topology } from '@millrace/redis';
 import { auditKey } from '../keys.js';
 import { isEntryId, partsOf, positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf, PageOptions } from '../page/page.js';
+import type { UseCaseParts } from '../parts.js';
 
 /** An entry of the audit stream. */
 export interface AuditEntry {
@@ -24,20 +24,26 @@ export interface AuditEntry {
 const QUESTION = questionOf('audit');
 
 /** The actions of operators, the last one first. */
-export async function listAudit(redis: Topology, prefix: string, options: PageOptions = {}): Promise<Page<AuditEntry>> {
+export async function listAudit({ redis, prefix, mask }: UseCaseParts, options: PageOptions = {}): Promise<Page<AuditEntry>> {
   const { limit, cursor } = parseOptions(PageOptions, options, 'audit.list()');
   const start = positionIn(cursor, QUESTION, isPosition);
   const key = auditKey(prefix);
   const from = start === null ? '+' : `(${start.before}`;
   const entries = (await redis.controlFor(key).call('XREVRANGE', key, from, '-', 'COUNT', limit)) as [string, string[]][];
   const last = entries.at(-1)?.[0];
-  const items = entries.flatMap(([id, [, text = '']]) => entryIn(id, text));
+  const items = entries.flatMap(([id, [, text = '']]) => entryIn(id, text)).map((entry) => (mask.isClosing ? withoutWords(entry) : entry));
   const position = entries.length < limit || last === undefined ? null : { before: last };
   return pageOf(items, { question: QUESTION, scanned: entries.length, position });
 }
 
 function isPosition(value: unknown): value is { before: string } {
   return isEntryId(partsOf(value)?.['before']);
+}
+
+/** The message of an error may quote what the asker may not see: its code stays. */
+function withoutWords(entry: AuditEntry): AuditEntry {
+  const outcome = partsOf(entry.outcome);
+  return typeof outcome?.['message'] === 'string' ? { ...entry, outcome: { ...outcome, message: null } } : entry;
 }
 
 /** Other programs may have written to the stream: what is no entry of ours is passed over. */

@@ -2,6 +2,7 @@ import { IsWholeNumber, parseOptions } from '@millrace/core';
 import { IsOptional, Matches } from 'class-validator';
 import { positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf, PageOptions } from '../page/page.js';
+import { MOST_BYTES } from '../messages/scan.js';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 import { FINGERPRINT } from './fingerprint.js';
@@ -35,9 +36,13 @@ export async function browseDeadLetters(
   const start = positionIn(cursor, question, isLetterPosition);
   const topic = await knownGroup(streams.inspector, target);
   const items: DeadLetterView[] = [];
+  let bytes = 0;
   const take = (letter: DeadLetterView): boolean => {
-    if (fingerprint === undefined || letter.fingerprint === fingerprint) items.push(mask.letter(letter));
-    return items.length < limit!;
+    if (fingerprint === undefined || letter.fingerprint === fingerprint) {
+      items.push(mask.letter(letter));
+      bytes += Buffer.byteLength(letter.envelope ?? '');
+    }
+    return items.length < limit! && bytes < MOST_BYTES;
   };
   const { scanned, position } = await scanLetters(streams.deadLetters, { topic, group: target.group, most: most!, take }, start);
   return pageOf(items, { question, scanned, position });

@@ -1,7 +1,7 @@
 import type { LogItem, LogReader, PartitionFacts } from '@millrace/streams';
 import { invalidCursor, isCount, isEntryId, partsOf, questionOf } from '../page/cursor.js';
 import type { MessageView } from './message-view.js';
-import { ENTRIES_A_CALL, type Scanned, type ScanQuestion, wantedView } from './scan.js';
+import { ENTRIES_A_CALL, MOST_BYTES, type Scanned, type ScanQuestion, wantedView } from './scan.js';
 
 /**
  * The last message that was looked at. All partitions have one order: the later millisecond first, in it the lower partition, in
@@ -40,6 +40,7 @@ export class NewestScan {
   /** By partition, the offset of the last message that was looked at. */
   readonly #offsets = new Map<number, number>();
   #scanned = 0;
+  #bytes = 0;
   #gone = 0;
   #entriesLeft: number;
 
@@ -93,7 +94,7 @@ export class NewestScan {
       if (!source) return null;
       const item = source.items.shift()!;
       if (!this.#isDone(item, start)) this.#look(item);
-      if (this.#items.length >= this.#question.limit) return hasMore(sources) ? item : null;
+      if (this.#items.length >= this.#question.limit || this.#bytes >= MOST_BYTES) return hasMore(sources) ? item : null;
       const isDry = source.items.length === 0 && source.from !== null;
       if (isDry && this.#isOutOfEntries) return item;
       if (isDry) await this.#read(source, this.#question.limit - this.#items.length);
@@ -136,7 +137,9 @@ export class NewestScan {
       this.#offsets.set(partition, offset);
     }
     const view = wantedView(this.#question, item);
-    if (view !== null) this.#items.push(view);
+    if (view === null) return;
+    this.#items.push(view);
+    this.#bytes += view.bytes;
   }
 }
 

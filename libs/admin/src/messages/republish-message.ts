@@ -10,7 +10,7 @@ import { type MessageToPublish, OperatorMessageOptions, type PublishImpact, seeM
 /** The header of a republished message that says where it is from: `<topic> <partition>:<offset> <id>`. */
 export const REPUBLISHED_FROM = 'millrace-republished-from';
 
-/** The options of `messages.republish`. Each one that is left out is that of the message; only the idempotency key is none then. */
+/** The options of `messages.republish`. One that is left out is that of the message; only the idempotency key is none then. */
 export class RepublishMessageOptions extends OperatorMessageOptions {
   /** Another payload, any JSON value. Default: that of the message. */
   @Allow()
@@ -21,8 +21,9 @@ export class RepublishMessageOptions extends OperatorMessageOptions {
  * Publishes a message again as a new one, for all groups, with a header that names its origin. To give a dead letter back to the
  * group that gave it up, redrive it.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_HEADERS, UNKNOWN_TOPIC, UNKNOWN_MESSAGE, MALFORMED_ENVELOPE,
- *   UNSUPPORTED_VERSION, PAYLOAD_TOO_LARGE, AUDIT_FAILED: nothing was stored; PUBLISH_INDEFINITE: it may be stored
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_HEADERS, FORBIDDEN, UNKNOWN_TOPIC, UNKNOWN_MESSAGE,
+ *   MALFORMED_ENVELOPE, UNSUPPORTED_VERSION, PAYLOAD_TOO_LARGE, AUDIT_FAILED: nothing was stored; PUBLISH_INDEFINITE: it may be
+ *   stored
  */
 export async function republishMessage(
   parts: UseCaseParts,
@@ -32,6 +33,7 @@ export async function republishMessage(
   const parsed: RepublishMessageOptions = parseOptions(RepublishMessageOptions, options, 'messages.republish()');
   const { payload, key, headers, type, idempotencyKey, delay, ...terms } = parsed;
   const place = parseOptions(MessagePlace, given, 'messages.republish()');
+  if (idempotencyKey !== undefined && parts.mask.isClosing) throw forbidden();
   const changes = { payload, key, headers, type, idempotencyKey, delay };
   const edited = { type, delay, payload: payload !== undefined };
   return parts.mutations.run<PublishImpact, PublishResult, SeenMessage>(
@@ -67,4 +69,12 @@ async function edit(parts: UseCaseParts, { topic, place }: Origin, changes: Chan
   const { payload = message.payload, key = message.key ?? undefined, type = message.type, idempotencyKey, delay } = changes;
   const headers = { ...message.headers, ...changes.headers, [REPUBLISHED_FROM]: `${where} ${message.id}` };
   return { payload, type, schema: message.schema, options: { key, headers, idempotencyKey, delay } };
+}
+
+/** With a key of theirs on a payload that they may not see, a later publish would tell whether they guessed it. */
+function forbidden(): MillraceError {
+  return new MillraceError(
+    'FORBIDDEN',
+    'messages.republish() with an idempotencyKey would let you guess at a payload that you may not see in full, so nothing was published. Leave the key out.',
+  );
 }

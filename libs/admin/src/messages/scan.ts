@@ -5,6 +5,9 @@ import { isWanted, mayBeWanted, type MessageFilter } from './message-filter.js';
 import type { Mask } from '../view/mask.js';
 import { type MessageView, viewOf } from './message-view.js';
 
+/** A page ends early when its messages are larger than this together. */
+export const MOST_BYTES = 4_000_000;
+
 /** Most entries that one call reads. */
 export const ENTRIES_A_CALL = 100;
 
@@ -58,6 +61,7 @@ export class Scan {
   readonly #question: ScanQuestion;
   readonly #items: MessageView[] = [];
   #scanned = 0;
+  #bytes = 0;
   #gone = 0;
   #entriesLeft: number;
   /** The end of the partition before it was read. */
@@ -86,7 +90,11 @@ export class Scan {
   }
 
   get #isFull(): boolean {
-    return this.#items.length >= this.#question.limit || this.#entriesLeft <= 0;
+    return this.#hasEnough || this.#entriesLeft <= 0;
+  }
+
+  get #hasEnough(): boolean {
+    return this.#items.length >= this.#question.limit || this.#bytes >= MOST_BYTES;
   }
 
   #end(position: ScanPosition | null): Scanned {
@@ -140,7 +148,7 @@ export class Scan {
       next = item.offset === null ? next : item.offset + 1;
       const isLastOfEntry = items[index + 1]?.entry !== item.entry;
       if (isLastOfEntry) after = item.entry;
-      const isEnd = this.#items.length >= this.#question.limit && index < items.length - 1;
+      const isEnd = this.#hasEnough && index < items.length - 1;
       if (isEnd) return { ...position, after, inside: isLastOfEntry ? '' : item.entry, next };
     }
     return null;
@@ -158,7 +166,9 @@ export class Scan {
     this.#scanned += 1;
     if (item.offset !== null && next !== null && item.offset > next) this.#gone += item.offset - next;
     const view = wantedView(this.#question, item);
-    if (view !== null) this.#items.push(view);
+    if (view === null) return;
+    this.#items.push(view);
+    this.#bytes += view.bytes;
   }
 }
 

@@ -22,6 +22,8 @@ export interface Operation {
   readonly path: string;
   /** The least role that may do it. */
   readonly role: Role;
+  /** Whether it asks for the right to send, too. */
+  readonly sends: boolean;
   /** One sentence, for documents. */
   readonly summary: string;
   /** Its options by name, without `actor`, which the face knows. */
@@ -34,17 +36,19 @@ export interface Operation {
 
 export type Inputs = Readonly<Record<string, InputKind>>;
 
+type Optional = 'inputs' | 'options' | 'sends';
+
 /** A row of the table without what its method says. */
-export type Row = Omit<Operation, 'method' | 'inputs' | 'options'> & Partial<Pick<Operation, 'inputs' | 'options'>>;
+export type Row = Omit<Operation, 'method' | Optional> & Partial<Pick<Operation, Optional>>;
 
 export function read(row: Row): Operation {
-  return { method: 'GET', inputs: {}, options: null, ...row, run: checked(row.run) };
+  return { method: 'GET', inputs: {}, options: null, sends: false, ...row, run: checked(row.run) };
 }
 
 const ACTION: Inputs = { dryRun: 'boolean', confirm: 'text' };
 
 export function action(row: Row): Operation {
-  return { method: 'POST', options: null, ...row, inputs: { ...row.inputs, ...ACTION }, run: checked(row.run) };
+  return { method: 'POST', options: null, sends: false, ...row, inputs: { ...row.inputs, ...ACTION }, run: checked(row.run) };
 }
 
 /** Its parts may be anything still: the use case checks them. */

@@ -81,12 +81,14 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
     run: (admin, target) => admin.messages.get(topicOf(target), placeOf(target)),
   }),
   action({
-    name: 'messages.publish', path: '/topics/:topic/publish', role: 'operator', inputs: MESSAGE, options: PublishMessageOptions,
+    name: 'messages.publish', path: '/topics/:topic/publish', role: 'operator', sends: true, inputs: MESSAGE,
+    options: PublishMessageOptions,
     summary: 'Publishes a message onto a topic that is known by its name alone.',
     run: (admin, target, options) => admin.messages.publish(topicOf(target), options),
   }),
   action({
-    name: 'messages.republish', path: '/topics/:topic/messages/:partition/:offset/republish', role: 'operator', inputs: MESSAGE,
+    name: 'messages.republish', path: '/topics/:topic/messages/:partition/:offset/republish', role: 'operator', sends: true,
+    inputs: MESSAGE,
     options: RepublishMessageOptions,
     summary: 'Publishes a message again as a new one, with another payload where one is given.',
     run: (admin, target, options) => admin.messages.republish(topicOf(target), { place: placeOf(target), options }),

@@ -26,8 +26,8 @@ export interface NodeHealth extends Figures {
 }
 
 /**
- * All servers that have keys. Where there are several, it has the policy and the file of the one that is worst, the sums of memory and
- * clients, and the uptime of the youngest; what one of those that answer does not say is null.
+ * All servers that have keys. Where there are several, it has the policy and the file of the one that is worst, the sums of
+ * memory and clients, and the uptime of the youngest; what one of those that answer does not say is null.
  */
 export interface RedisHealth extends Figures {
   /** `Redis 7.0.15`. */

@@ -35,8 +35,8 @@ interface Seen extends Observed<RaiseImpact> {
  * changes nothing. After an interruption, call it again. A message that is published or handled after the dry run does not make
  * its confirmation stale; another raise, or another group, does.
  *
- * @throws MillraceError INVALID_NAME, UNKNOWN_TOPIC, STATE_LOST; INVALID_OPTIONS, also for a lower number; TOPIC_MISMATCH while it
- *   is being raised to another number; REMOVED, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, UNKNOWN_TOPIC, STATE_LOST; INVALID_OPTIONS, also for a lower number; TOPIC_MISMATCH while
+ *   it is being raised to another number; REMOVED, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
 export function raisePartitions(
   { streams, mutations }: UseCaseParts,

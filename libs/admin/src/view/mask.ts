@@ -28,6 +28,11 @@ export class Mask {
     this.#redactor = new Redactor(redact);
   }
 
+  /** Whether there is something that its asker may not see. */
+  get isClosing(): boolean {
+    return !this.#payloads || !this.#redactor.isIdle;
+  }
+
   /** The mask that lets through what both do. */
   and({ payloads, redact }: Required<View>): Mask {
     return new Mask({ payloads: this.#payloads && payloads, redact: [...this.#redact, ...redact] });
@@ -64,7 +69,7 @@ export class Mask {
 
   /** Its error quotes a message that is not at hand, so that nothing can be taken out of it. */
   broken(member: BrokenMember): ShownBroken {
-    const hidden = !this.#payloads || !this.#redactor.isIdle;
+    const hidden = this.isClosing;
     return { ...member, error: hidden ? null : member.error, hidden };
   }
 
@@ -79,7 +84,7 @@ export class Mask {
     ];
     const closed = fields.filter((field) => this.#isClosed(field));
     // A text is looked for in the message as it is stored, where parts are not told apart.
-    if (text !== undefined && (!this.#payloads || !this.#redactor.isIdle)) closed.push('text');
+    if (text !== undefined && this.isClosing) closed.push('text');
     if (closed.length > 0) throw forbidden(asked, closed);
   }
 

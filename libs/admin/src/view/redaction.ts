@@ -2,9 +2,9 @@
 const REDACTED = '[redacted]';
 
 const MOST_DEPTH = 100;
-/** Values that are looked for in texts, and their length. */
-const MOST_VALUES = 1_000;
-const LONGEST_VALUE = 1_000;
+/** Values that are looked for in texts, and their length together: the time that this takes follows both. */
+const MOST_VALUES = 100;
+const MOST_CHARACTERS = 4_000;
 /** A shorter value is in many a text by chance: it counts where it stands alone. */
 const SHORT = 4;
 
@@ -22,7 +22,8 @@ export class Redaction {
   readonly #paths = new Set<string>();
   readonly #values = new Set<string>();
   #taken = 0;
-  /** There are too many values, or one is too long: each text is taken out as a whole. */
+  #characters = 0;
+  /** There are too many values, or they are too long: each text is taken out as a whole. */
   #isTooMuch = false;
   /** Finds the values in a text; null: not made since the last one. */
   #pattern: RegExp | null = null;
@@ -89,7 +90,9 @@ export class Redaction {
   /** As it is, and as JSON has it. */
   #rememberText(text: string): void {
     if (text === '') return;
-    this.#isTooMuch ||= text.length > LONGEST_VALUE;
+    this.#characters += text.length;
+    this.#isTooMuch ||= this.#characters > MOST_CHARACTERS;
+    if (this.#isTooMuch) return;
     this.#values.add(text).add(JSON.stringify(text).slice(1, -1));
   }
 }

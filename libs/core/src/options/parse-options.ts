@@ -3,6 +3,9 @@ import { MillraceError } from '../errors.js';
 import { unknownName } from './nearest.js';
 import { problemsOf } from './problems.js';
 
+/** Unknown names that are told: each is compared with all known ones, so that thousands of them would take seconds. */
+const MOST_UNKNOWN = 20;
+
 /** Options as they are after defaults were filled in: what is optional to write is there to read when it has a default. */
 export type Parsed<T> = { [K in keyof T]-?: undefined extends T[K] ? Exclude<T[K], undefined> : T[K] };
 
@@ -20,7 +23,10 @@ export function parseOptions<T extends object>(type: new () => T, raw: unknown, 
   }
   const given = Object.entries(raw).filter(([, value]) => value !== undefined);
   const known = propertiesOf(type);
-  const problems = given.flatMap(([name, value]) => problemOfEntry(name, value, known));
+  const strange = given.map(([name]) => name).filter((name) => !known.includes(name));
+  const untold = new Set(strange.slice(MOST_UNKNOWN));
+  const problems = given.flatMap(([name, value]) => (untold.has(name) ? [] : problemOfEntry(name, value, known)));
+  if (untold.size > 0) problems.push(`${untold.size} more names are not known`);
   const options = new type();
   for (const [name, value] of given) if (value !== null && known.includes(name)) Reflect.set(options, name, value);
   problems.push(...problemsOf(validateSync(options, { forbidUnknownValues: false })));

@@ -44,7 +44,7 @@ end
 
 for i = FIRST, #ARGV do
   if left <= 0 then break end
-  -- What is gone from its stream is held no more: the audit counts it.
+  -- An entry that is gone from its stream is held no more: the audit counts it.
   local entry = redis.call('XRANGE', stream, ARGV[i], ARGV[i])[1]
   if entry then
     for _, text in ipairs(entry[2]) do left = left - #text end
