@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -16,8 +16,8 @@ import { StartedProgram } from './started-program.js';
 
 const START_MS = 200_000;
 const TOKEN = 'a'.repeat(32);
-/** The user of nobody, as root of a machine may become it. */
-const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+/** The user of nobody, as root of a machine may become it, where that user gets as far as the folders of the tests. */
+const USER = process.getuid?.() === 0 && isOpen(tmpdir()) ? { uid: 65_534, gid: 65_534 } : {};
 
 const stages = stagesOf(read('docker/Dockerfile'));
 const users = stagesOf(blocksOf('docs/guides/hosting.md').find(({ language }) => language === 'dockerfile')!.text);
@@ -51,6 +51,12 @@ afterAll(async () => {
   makeFolders(root, 0o755);
   rmSync(root, { recursive: true });
 });
+
+/** Whether every user may go through a folder and those above it. */
+function isOpen(folder: string): boolean {
+  const isOwn = (statSync(folder).mode & 0o001) !== 0;
+  return isOwn && (dirname(folder) === folder || isOpen(dirname(folder)));
+}
 
 function ofThisRepository(path: string, from: string | null): string {
   const isMade = from !== null && path !== '/srv/package.json';

@@ -80,6 +80,6 @@ describe('completion', () => {
     expect(press('millrace dlq re')).toEqual(['redrive']);
     expect(press('millrace groups seek a b --exec')).toEqual(['--execute']);
     // Where the machine is busy the names may come too late: the key is pressed again.
-    await waitFor(() => press('millrace topics info ').join() === 'shop.mails', { what: 'the name of the topic' });
-  });
+    await waitFor(() => press('millrace topics info ').join() === 'shop.mails', { what: 'the name of the topic', timeoutMs: 120_000 });
+  }, 180_000);
 });

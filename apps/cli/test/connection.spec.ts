@@ -38,7 +38,7 @@ describe('whom a command asks', () => {
     expect(place({ url: 'http://a', token: 'secret-\rtoken' })).toThrow(/^(?!.*secret).*visible ASCII/);
     expect(place({ context: 'none' })).toThrow('There is no context none; there is none.');
     expect(place({ prefix: 'a b' })).toThrow('key prefix');
-    for (const text of ['{', '[]', '{"contexts":{"a":{}}}', '{"contexts":{"a":{"url":1}}}', '{"current":1,"contexts":{}}', 'null']) {
+    for (const text of ['{', '[]', '{"contexts":[]}', '{"contexts":{"a":{}}}', '{"contexts":{"a":{"url":1}}}', '{"current":1,"contexts":{}}', 'null']) {
       expect(place({}, await contexts(text))).toThrow('is no list of contexts');
     }
   });

@@ -228,6 +228,9 @@ describe('a queue', () => {
     expect(commands.filter(([name, , from, to]) => name === 'lrange' && from === '0' && to === '-1')).toEqual([]);
     expect((await queues.admin.info('mails')).counts).toMatchObject({ waiting: 1, prioritized: 2, delayed: 1 });
     await expect(queues.admin.drain(MAILS, { ...ANN, delayed: true, confirm: confirmationIn(dry) })).rejects.toMatchObject({ code: 'CONFIRMATION_STALE' });
+    await queues.enqueue(Mail, 40);
+    await expect(queues.admin.drain(MAILS, { ...ANN, confirm: confirmationIn(dry) })).rejects.toMatchObject({ code: 'CONFIRMATION_STALE' });
+    expect((await queues.admin.info('mails')).counts).toMatchObject({ waiting: 41 });
   });
 
   it('keeps the next runs of its schedulers when it is drained, and tells of them', async () => {

@@ -64,7 +64,7 @@ export async function writeContexts(env: NodeJS.ProcessEnv, contexts: Contexts):
 function contextsIn(text: string): Contexts | null {
   try {
     const { current = null, contexts } = JSON.parse(text) as Partial<Contexts>;
-    const isList = contexts !== null && typeof contexts === 'object' && Object.values(contexts).every(isContext);
+    const isList = contexts !== null && typeof contexts === 'object' && !Array.isArray(contexts) && Object.values(contexts).every(isContext);
     return isList && (current === null || typeof current === 'string') ? { current, contexts } : null;
   } catch {
     return null;

@@ -5,14 +5,17 @@ export async function lineToRun(line: readonly string[], flag: string): Promise<
   const { maskUrl } = await import('@millrace/redis');
   const secretless = (name: string, value: string): string => {
     if (name === '--token') return '"$MILLRACE_TOKEN"';
-    return quoted(name === '--redis' ? maskUrl(value) : value);
+    const masked = maskUrl(value);
+    return name === '--redis' && masked !== value ? '"$REDIS_URL"' : quoted(value);
   };
   const shown = line.map((word, index) => {
     const [, name, value] = /^(--token|--redis)(?:=([^]*))?$/.exec(word) ?? [];
     if (name !== undefined && value !== undefined) return `${name}=${secretless(name, value)}`;
     return secretless(line[index - 1] ?? '', word);
   });
-  return ['millrace', ...shown, flag].join(' ');
+  // Behind -- it would be an argument.
+  const end = line.indexOf('--');
+  return ['millrace', ...shown.slice(0, end < 0 ? undefined : end), flag, ...(end < 0 ? [] : shown.slice(end))].join(' ');
 }
 
 function quoted(word: string): string {

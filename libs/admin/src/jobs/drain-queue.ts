@@ -44,7 +44,8 @@ interface Seen extends Observed<DrainImpact> {
 /**
  * Removes the jobs of a queue that no worker has begun, the newest first, and with them the memory of their idempotency keys.
  * Finished jobs stay, as do the next runs of schedulers. It removes no more jobs than its dry run counted; which ones those are
- * is decided when it is done, since the queue goes on: pause it first, and stop whoever enqueues.
+ * is decided when it is done, since the queue goes on: pause it first, and stop whoever enqueues. A confirmation is stale when
+ * the job that was the newest at its dry run is gone.
  *
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
@@ -61,10 +62,11 @@ export async function drainQueue(
         const queue = await queues.open(name);
         const counts = await countsOf(queue, delayed);
         const all = counts.waiting + counts.prioritized + counts.delayed;
-        const seen = boundary !== null && /^\d{1,6}$/.test(boundary) ? Number(boundary) : Infinity;
-        const jobs = Math.min(all, limit, seen);
-        // A confirmation is of a number of jobs, and holds while the queue goes on.
-        return { queue, impact: { jobs, ...counts }, state: 'any', boundary: `${Number.isFinite(seen) ? seen : jobs}` };
+        const states = statesOf(delayed);
+        const seen = seenIn(boundary) ?? { jobs: Math.min(all, limit), newest: await newestOf(queue, states) };
+        const jobs = Math.min(all, limit, seen.jobs);
+        const state = await isThere(queue, states, seen.newest);
+        return { queue, impact: { jobs, ...counts }, state, boundary: `${seen.jobs} ${seen.newest}` };
       },
       apply: ({ queue, impact }) => drain(queue, delayed, impact.jobs),
       isPartial: ({ failure }) => failure !== null,
@@ -80,10 +82,40 @@ async function countsOf(queue: OperatedQueue, withDelayed: boolean): Promise<Cou
   return { waiting, prioritized, delayed: withDelayed ? delayed : 0 };
 }
 
+function statesOf(delayed: boolean): readonly JobState[] {
+  return ['waiting', 'prioritized', ...(delayed ? (['delayed'] as const) : [])];
+}
+
+/** The queue as a dry run saw it. */
+interface SeenQueue {
+  readonly jobs: number;
+  /** The id of the job that is removed first; '' for none. */
+  readonly newest: string;
+}
+
+/** A confirmation is of a number of jobs, and holds while the queue goes on. */
+function seenIn(boundary: string | null): SeenQueue | null {
+  const [, jobs, newest] = /^(\d{1,6}) ([^\p{Cc}]{0,512})$/u.exec(boundary ?? '') ?? [];
+  return jobs === undefined || newest === undefined ? null : { jobs: Number(jobs), newest };
+}
+
+async function newestOf(queue: OperatedQueue, states: readonly JobState[]): Promise<string> {
+  for (const state of states) {
+    const [id] = await queue.ids(state, { from: 0, to: 0, isOldestFirst: false });
+    if (id !== undefined) return id;
+  }
+  return '';
+}
+
+/** The newest job goes first: where it is gone, the drain was done, so that the same confirmation does not do it again. */
+async function isThere(queue: OperatedQueue, states: readonly JobState[], newest: string): Promise<boolean> {
+  const current = newest === '' ? null : await queue.stateOf(newest);
+  return newest === '' || (current !== null && states.includes(current));
+}
+
 async function drain(queue: OperatedQueue, delayed: boolean, most: number): Promise<QueueDrained> {
   let [removed, failure]: [number, QueueDrained['failure']] = [0, null];
-  const states: readonly JobState[] = ['waiting', 'prioritized', ...(delayed ? (['delayed'] as const) : [])];
-  for (const state of states) {
+  for (const state of statesOf(delayed)) {
     // Those that cannot be removed stay in their places.
     let kept = 0;
     while (removed < most && failure === null) {
