@@ -92,7 +92,7 @@ async function heldIn(redis: RedisConnection, key: string, { group, after, most 
   try {
     return (await redis.call('XPENDING', key, group, `(${after}`, '+', most)) as Held[];
   } catch (error) {
-    if (error instanceof RedisFailure && (error.kind === 'state-lost' || error.kind === 'unknown')) return [];
+    if (error instanceof RedisFailure && error.kind === 'state-lost') return [];
     throw error;
   }
 }

@@ -9,8 +9,8 @@
 --       then the groups' names
 -- returns { room in messages, '1' when there may be more to remove now, 'later' when a message is too young for ARGV 10 or else
 --         '0', the group that keeps the oldest message or '', how many messages this run removed, then for each group from
---         which messages were dropped: name, how many }; 'AGAIN' when the groups or the page have changed; 'UNDECLARED' when the partition is not there; 'RECENT' when it
---         was trimmed just now
+--         which messages were dropped: name, how many }; 'AGAIN' when the groups or the page have changed; 'UNDECLARED' when the
+--         partition is not there; 'RECENT' when it was trimmed just now
 --
 -- Guarantees: a message that a group has not settled is removed only where overflow allows it: then it counts as settled and
 -- as dropped, so that the lag stays exact, and its holder is refused. A group that is known and was lost keeps everything:
@@ -111,7 +111,7 @@ end
 -- Each bit that is not set yet is a message that the group loses; messages that wait for another attempt have theirs set.
 local function drop(group, id, base, size)
   -- A message before the start that is still held was left by a seek, and counts until it is done.
-  local isInHand = group.pending and not isBefore(id, group.pending) and redis.call('XACK', log, group.name, id) == 1
+  local isInHand = holds(group, id) and redis.call('XACK', log, group.name, id) == 1
   local offset, behind = isInHand and base or math.max(base, tonumber(group.start or base)), base + size
   while offset < behind do
     local number = math.floor(offset / page)
