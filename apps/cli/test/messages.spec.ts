@@ -52,6 +52,15 @@ describe('millrace messages', () => {
     const { stdout } = await bed.run(['messages', 'trace', '4bf92f3577b34da6a3ce929d0e0e4736']);
     expect(rowsOf(stdout).map(({ TOPIC }) => TOPIC)).toEqual(['shop.mails', 'shop.orders']);
   });
+
+  it('shows with each message of a trace its state in each group', async () => {
+    const { id } = await bed.publisher.publish(Mail, { number: 1 });
+    await bed.subscribe(Mail, 'billing', async () => undefined);
+    await bed.giveUp(Mail, 'ledger', new Error('no such account'));
+    await bed.idle(Mail, 'billing');
+    const { stdout } = await bed.run(['messages', 'trace', id]);
+    expect(rowsOf(stdout).map(({ GROUPS }) => GROUPS)).toEqual(['billing settled, ledger dead-lettered']);
+  });
 });
 
 describe('millrace tail', () => {
@@ -77,5 +86,25 @@ describe('millrace tail', () => {
     const last = await bed.run(['tail', 'shop.mails', '-n', '2', '--for', '0ms', '--jsonl']);
     expect(last.stdout.trim().split('\n')).toHaveLength(2);
     expect((await bed.run(['tail', 'shop.mails', '--from', '-5m', '--where', 'payload.number<3', '--for', '0ms', '-q'])).stdout.trim().split('\n')).toHaveLength(3);
+  });
+
+  it('gives the messages of all partitions and topics in the order in which they were stored', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      await bed.publisher.publishMany(Order, Array.from({ length: 250 }, (_, total) => ({ payload: { total, customer: `c-${total}` } })));
+      await bed.publisher.publishMany(Mail, mails(150));
+    }
+    const { stdout } = await bed.run(['tail', 'shop.orders', 'shop.mails', '--from', 'start', '--max', '2400', '--jsonl']);
+    const times = stdout.trim().split('\n').map((line) => (JSON.parse(line) as { storedAt: string }).storedAt);
+    expect(times).toHaveLength(2_400);
+    expect(times).toEqual([...times].sort());
+  });
+
+  it('reads no more than it prints, but for one page of each partition', async () => {
+    await bed.publisher.publishMany(Mail, mails(5_000));
+    await bed.command('CONFIG', 'RESETSTAT');
+    expect((await bed.run(['tail', 'shop.mails', '--from', 'start', '--max', '1', '-q'])).stdout.trim().split('\n')).toHaveLength(1);
+    const [, calls] = /cmdstat_xrange:calls=(\d+)/.exec(String(await bed.command('INFO', 'commandstats'))) ?? [];
+    // All 5,000 take some 300.
+    expect(Number(calls)).toBeLessThan(60);
   });
 });

@@ -3,8 +3,9 @@ import type { Duration } from '@millrace/core';
 import { Option } from 'commander';
 import { CliError, usage } from '../failure/cli-error.js';
 import type { JsonOf, OperationOptions } from '../operator/operator.js';
-import { TEXT } from '../output/humanise.js';
+import { LIST, TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
+import type { Column } from '../output/table.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { duration, limitOption } from '../session/common-options.js';
 import { type FilterOptions, filterOf, filterOptions, header } from '../session/filter-options.js';
@@ -19,7 +20,9 @@ const TRACED: Shape<JsonOf<TracedMessage>> = {
   id: ({ message }) => MESSAGES.id(message),
   columns: [
     { title: 'topic', form: TEXT, of: ({ topic }) => topic },
-    ...MESSAGES.columns.map((column) => ({ ...column, of: ({ message }: JsonOf<TracedMessage>) => column.of(message) })),
+    ...MESSAGES.columns.slice(0, -1).map(ofMessage),
+    { title: 'groups', form: LIST, of: ({ deliveries }) => deliveries?.map(({ group, state }) => `${group} ${state}`) },
+    ...MESSAGES.columns.slice(-1).map(ofMessage),
   ],
 };
 
@@ -72,7 +75,7 @@ const trace: CommandSpec = {
     new Option('--header <name=value>', 'messages with this header, such as one that correlates them').argParser(header),
     SINCE, limitOption(200, 'messages'), WITHIN,
   ],
-  help: 'An id is that of a message, or that of a trace: 32 hex digits.',
+  help: 'An id is that of a message, or that of a trace: 32 hex digits. The groups of a topic stand with the state of the message in each.',
   examples: ['millrace messages trace 4bf92f3577b34da6a3ce929d0e0e4736', 'millrace messages trace --header correlation-id=c-7 --since 1d'],
   run: async (session) => {
     const { since, limit, for: within, header: headers } = session.options<Bounds & { header?: Record<string, string> }>();
@@ -85,6 +88,10 @@ const trace: CommandSpec = {
 };
 
 export const messages: CommandGroup = { name: 'messages', summary: 'Messages: find, show, follow.', commands: [get, find, trace, republish] };
+
+function ofMessage(column: Column<JsonOf<MessageView>>): Column<JsonOf<TracedMessage>> {
+  return { ...column, of: ({ message }) => column.of(message) };
+}
 
 async function oneAt(session: Session, topic: string, place: string): Promise<JsonOf<MessageView>> {
   const [, partition, offset] = PLACE.exec(place) ?? [];

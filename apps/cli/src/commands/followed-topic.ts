@@ -1,0 +1,120 @@
+import type { MessagePage, MessageView, TopicInfo } from '@millrace/admin';
+import type { Duration } from '@millrace/core';
+import type { JsonOf, OperationOptions } from '../operator/operator.js';
+import { type FilterOptions, filterOf } from '../session/filter-options.js';
+import type { Session } from '../session/session.js';
+
+/** A message with its topic. */
+export type Followed = JsonOf<MessageView> & { readonly topic: string };
+
+/** Pages of messages, in the order in which they were stored. */
+type Pages = AsyncGenerator<readonly Followed[], void>;
+
+export interface TailOptions extends FilterOptions {
+  readonly from: 'now' | 'earliest' | Date | { readonly offset: number };
+  readonly last: number;
+  readonly max?: number;
+  readonly for?: Duration;
+}
+
+const PAGE = 500;
+
+interface Reading {
+  readonly generation: string | null;
+  /** The first offset that is not read. */
+  readonly next: number;
+}
+
+type Facts = JsonOf<TopicInfo>['partitions'][number];
+
+/** A topic, and how far it has been read. */
+export class FollowedTopic {
+  readonly #session: Session;
+  readonly #topic: string;
+  /** By partition; empty before the first time. */
+  readonly #read = new Map<number, Reading>();
+
+  constructor(session: Session, topic: string) {
+    this.#session = session;
+    this.#topic = topic;
+  }
+
+  /** The messages that have come since it was asked before; the first time, those from where the user begins. */
+  async news(): Promise<Pages[]> {
+    const isFirst = this.#read.size === 0;
+    const { partitions } = await this.#session.ask<TopicInfo>('topics.info', { topic: this.#topic });
+    const { last, from } = this.#session.options<TailOptions>();
+    const news: Pages[] = [];
+    for (const facts of partitions) {
+      const begin = isFirst ? firstOf(facts, { last, from }) : { offset: this.#nextOf(facts) };
+      this.#read.set(facts.partition, { generation: facts.generation, next: facts.nextOffset });
+      const isBehind = begin instanceof Date || begin === 'earliest' || begin.offset < facts.nextOffset;
+      if (isBehind) news.push(this.#from(facts.partition, begin));
+    }
+    return isFirst && last > 0 && from === 'now' ? [lastOf(news, last)] : news;
+  }
+
+  /** A topic that was made anew is read from its beginning. */
+  #nextOf({ partition, generation }: Facts): number {
+    const read = this.#read.get(partition);
+    return read !== undefined && read.generation === generation ? read.next : 0;
+  }
+
+  async *#from(partition: number, from: OperationOptions[string]): Pages {
+    let cursor: string | undefined;
+    do {
+      const options = { ...filterOf(this.#session.options<TailOptions>()), partition, from, cursor, limit: PAGE };
+      const page: JsonOf<MessagePage> = await this.#session.ask<MessagePage>('messages.browse', { topic: this.#topic }, options);
+      this.#advance(partition, page.items);
+      yield page.items.map((message) => ({ topic: this.#topic, ...message }));
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined && !this.#session.signal.aborted);
+  }
+
+  /** Messages that came while it was read are read. */
+  #advance(partition: number, items: readonly JsonOf<MessageView>[]): void {
+    const read = this.#read.get(partition)!;
+    const next = items.reduce((most, { offset }) => Math.max(most, (offset ?? -1) + 1), read.next);
+    this.#read.set(partition, { ...read, next });
+  }
+}
+
+/** Merges pages by the time at which their messages were stored, with one page of each in memory. */
+export async function* inOrder(all: readonly Pages[]): Pages {
+  let heads = await Promise.all(all.map((pages) => headOf({ pages, items: [] })));
+  for (;;) {
+    const open = heads.filter((head) => head !== null);
+    if (open.length === 0) return;
+    const until = open.map(({ items }) => items.at(-1)!.storedAt).reduce((first, time) => (time < first ? time : first));
+    yield byTime(open.flatMap(({ items }) => items.filter(({ storedAt }) => storedAt <= until)));
+    const rest = open.map(({ pages, items }) => ({ pages, items: items.filter(({ storedAt }) => storedAt > until) }));
+    heads = await Promise.all(rest.map(headOf));
+  }
+}
+
+interface Head {
+  readonly pages: Pages;
+  /** What is read of it, and not given yet. */
+  readonly items: readonly Followed[];
+}
+
+/** It with a message at least; null at its end. */
+async function headOf({ pages, items }: Head): Promise<Head | null> {
+  if (items.length > 0) return { pages, items };
+  const page = await pages.next();
+  return page.done ? null : headOf({ pages, items: page.value });
+}
+
+function firstOf({ nextOffset }: Facts, { from, last }: Pick<TailOptions, 'from' | 'last'>): Date | 'earliest' | { readonly offset: number } {
+  return from === 'now' ? { offset: Math.max(0, nextOffset - last) } : from;
+}
+
+async function* lastOf(news: readonly Pages[], last: number): Pages {
+  let found: readonly Followed[] = [];
+  for await (const page of inOrder(news)) found = [...found, ...page].slice(-last);
+  yield found;
+}
+
+function byTime(messages: Followed[]): Followed[] {
+  return messages.sort((one, other) => (one.storedAt < other.storedAt ? -1 : one.storedAt > other.storedAt ? 1 : 0));
+}
