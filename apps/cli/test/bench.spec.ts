@@ -4,6 +4,9 @@ import { CliBed } from './cli-bed.js';
 
 const bed = new CliBed('bench', { isShared: true });
 
+/** A process may take so long to start, on a busy machine. */
+const START_MS = 40_000;
+
 const KINDS = ['pub', 'sub', 'rpc', 'jobs'] as const;
 
 function keys(): Promise<unknown> {
@@ -24,7 +27,7 @@ describe('millrace bench', () => {
 
   it.each(KINDS)('leaves no key of %s after Ctrl-C', async (kind) => {
     const child = bed.start(['bench', kind, '--messages', '1000000', '--execute']);
-    await waitFor(async () => ((await keys()) as string[]).length > 1, { what: 'keys to be there' });
+    await waitFor(async () => ((await keys()) as string[]).length > 1, { what: 'keys to be there', timeoutMs: START_MS });
     child.process.kill('SIGINT');
     expect(await child.ended).toEqual({ code: 130, signal: null });
     expect(await keys()).toEqual([]);
