@@ -94,7 +94,7 @@ export async function* inOrder(all: readonly Pages[]): Pages {
 
 interface Head {
   readonly pages: Pages;
-  /** What is read of it, and not given yet. */
+  /** Messages that are read and not given yet. */
   readonly items: readonly Followed[];
 }
 
