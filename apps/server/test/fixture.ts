@@ -15,6 +15,7 @@ export const API = '/millrace/api/v1';
 
 const PRINCIPALS: Readonly<Record<string, Principal>> = {
   viewer: { name: 'vera', role: 'viewer' },
+  admin: { name: 'anna', role: 'admin' },
   sender: { name: 'sam', role: null, send: true },
 };
 

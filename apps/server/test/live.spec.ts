@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { defineTopic, MillraceModule } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MillraceServerModule } from '../src/index.js';
@@ -51,6 +51,11 @@ class Listening {
   close(): void {
     this.response.destroy();
   }
+}
+
+/** Who listens, in the tests of the feed alone. */
+function nameOf({ headers }: IncomingMessage): string {
+  return String(headers['x-test']);
 }
 
 function eventOf(text: string): LiveEvent {
@@ -105,6 +110,18 @@ describe('the live events', () => {
     await running.close();
     await Promise.all([first.ended(), second.ended()]);
   });
+
+  it.each(Object.keys(ADAPTERS))('are for 20 listeners of one principal, and for others still: on %s', async (adapter) => {
+    const running = await start(adapter);
+    const open = (as: string): Promise<Listening> => Listening.open(portOf(running), `${API}/live`, { 'x-test': as });
+    const all = await Promise.all(Array.from({ length: 20 }, () => open('viewer')));
+    expect(all.map(({ response }) => response.statusCode)).toEqual(all.map(() => 200));
+    expect((await open('viewer')).response.statusCode).toBe(503);
+    expect(await send(running, `${API}/live`, { as: 'viewer' })).toMatchObject({
+      status: 503, body: { code: 'HTTP_503', title: '20 listen as "vera" already, and no more may. Try again later.' },
+    });
+    expect((await open('admin')).response.statusCode).toBe(200);
+  });
 });
 
 describe('a feed', () => {
@@ -121,11 +138,11 @@ describe('a feed', () => {
   async function start(options: Partial<LiveFeedOptions> = {}): Promise<number> {
     looks = 0;
     const sample = (): Promise<object> => Promise.resolve({ look: (looks += 1) });
-    const limits = { everyMs: 5, pingMs: 60_000, longestMs: 60_000, mostListeners: 3, mostBufferedBytes: 1_000_000 };
-    feed = new LiveFeed({ sample: sample as LiveFeedOptions['sample'], ...limits, ...options });
+    const limits = { mostListeners: 3, mostOfOne: 3, mostBufferedBytes: 1_000_000 };
+    feed = new LiveFeed({ sample: sample as LiveFeedOptions['sample'], everyMs: 5, pingMs: 60_000, longestMs: 60_000, ...limits, ...options });
     server = createServer((incoming, response) => {
       try {
-        feed.add(incoming, response);
+        feed.add(nameOf(incoming), incoming, response);
       } catch (error) {
         response.writeHead((error as { getStatus(): number }).getStatus()).end();
       }
@@ -140,7 +157,7 @@ describe('a feed', () => {
     const added = new Promise<void>((resolve) => {
       server!.removeAllListeners('request').once('request', (incoming: IncomingMessage, response: ServerResponse) => {
         response.once('close', () => {
-          feed.add(incoming, response);
+          feed.add(nameOf(incoming), incoming, response);
           resolve();
         });
       });
@@ -177,6 +194,17 @@ describe('a feed', () => {
     all[0]!.close();
     while (feed.listeners === 3) await new Promise(setImmediate);
     expect((await Listening.open(port, '/')).response.statusCode).toBe(200);
+  });
+
+  it('takes no more listeners of one principal than it may have, until one goes, and others still', async () => {
+    const port = await start({ mostListeners: 5, mostOfOne: 2 });
+    const open = (as: string): Promise<Listening> => Listening.open(port, '/', { 'x-test': as });
+    const [one] = await Promise.all([open('ann'), open('ann')]);
+    expect((await open('ann')).response.statusCode).toBe(503);
+    expect((await open('bob')).response.statusCode).toBe(200);
+    one.close();
+    await waitFor(() => feed.listeners === 2, { what: 'one listener that goes' });
+    expect((await open('ann')).response.statusCode).toBe(200);
   });
 
   it('cuts off a reader that does not read, and serves the others', async () => {
