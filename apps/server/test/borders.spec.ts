@@ -7,7 +7,7 @@ import { IsInt } from 'class-validator';
 import { map, type Observable } from 'rxjs';
 import { MillraceServerModule, type MillraceServerOptions } from '../src/index.js';
 import { startServer } from '../src/start-server.js';
-import { ADAPTERS, API, byHeader, portOf, send } from './fixture.js';
+import { ADAPTERS, ALONE, API, byHeader, portOf, send } from './fixture.js';
 
 @Topic('test.borders')
 class Borders {
@@ -118,8 +118,7 @@ it.each(['*', 'ops.example.com', 'https://ops.example.com/', 'ftp://ops.example.
 it('the server alone answers so, too', async () => {
   @Module({ imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('borders') })] })
   class AppModule {}
-  const options = { port: 0, host: '127.0.0.1', token: 'x'.repeat(40), tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 };
-  app = await startServer(AppModule, options, silent);
+  app = await startServer(AppModule, { ...ALONE, token: 'x'.repeat(40) }, silent);
   const csp = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" };
   expect(await send(app, `${API}/nowhere`)).toMatchObject({ status: 401, headers: csp });
   expect(await send(app, `${API}/nowhere`, { headers: { authorization: `Bearer ${'x'.repeat(40)}` } })).toMatchObject({ status: 404, headers: csp });

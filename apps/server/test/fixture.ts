@@ -4,6 +4,7 @@ import type { INestApplication } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { MillraceServerOptions, Principal } from '../src/index.js';
+import type { ServerOptions } from '../src/server-options.js';
 
 /** Both kinds of HTTP that Nest has. */
 export const ADAPTERS: Readonly<Record<string, () => ExpressAdapter | FastifyAdapter>> = {
@@ -21,6 +22,11 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
 
 /** The header `x-test` says who sends it. */
 export const byHeader: MillraceServerOptions = { authorize: ({ headers }) => PRINCIPALS[String(headers['x-test'])] ?? null };
+
+/** The server alone, open to this machine. */
+export const ALONE: ServerOptions = {
+  port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], redact: [], calls: false, requestTimeoutMs: 30_000,
+};
 
 export interface Answer {
   readonly status: number | undefined;

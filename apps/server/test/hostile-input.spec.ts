@@ -10,6 +10,7 @@ import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { IsOptional, IsString } from 'class-validator';
 import { OTHER_ROUTES } from '../src/documents/other-routes.js';
 import { startServer } from '../src/start-server.js';
+import { ALONE } from './fixture.js';
 
 @Topic('test.hostile')
 class Note {
@@ -43,7 +44,7 @@ function applicationModule(): Type {
 }
 
 async function start(requestTimeoutMs: number): Promise<void> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: true, requestTimeoutMs }, silent);
+  app = await startServer(applicationModule(), { ...ALONE, calls: true, requestTimeoutMs }, silent);
 }
 
 function port(): number {

@@ -5,6 +5,7 @@ import { MillraceModule } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { Controller, Get, type INestApplication, type LoggerService, Module, Post, type Type } from '@nestjs/common';
 import { startServer } from '../src/start-server.js';
+import { ALONE } from './fixture.js';
 
 const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const token = 'a-token-that-is-longer-than-thirty-two';
@@ -52,7 +53,7 @@ function applicationModule(): Type {
 }
 
 async function start(): Promise<void> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 }, silent);
+  app = await startServer(applicationModule(), { ...ALONE, token }, silent);
 }
 
 interface Answer {

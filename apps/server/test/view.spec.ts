@@ -3,10 +3,12 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
-import { type INestApplication, Injectable, Module } from '@nestjs/common';
+import { type INestApplication, Injectable, type LoggerService, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { IsObject } from 'class-validator';
 import { MillraceServerModule, type MillraceServerOptions, type Principal } from '../src/index.js';
+import { readServerOptions } from '../src/server-options.js';
+import { startServer } from '../src/start-server.js';
 
 @Topic('test.payments')
 class Payment {
@@ -27,6 +29,7 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
   'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
   admin: { name: 'anna', role: 'admin' },
 };
+const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const NUMBER = '4111-1111-1111-1111';
 const API = '/millrace/api/v1';
 const LETTERS = '/dlq/test.payments/charger';
@@ -104,8 +107,21 @@ describe('redacted fields', () => {
     expect(await get(`/topics/test.payments/messages?where=${where}`, 'viewer of payloads')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
   });
 
-  it('are refused when they are no names of fields', () => {
+  it('are those of MILLRACE_REDACT on the server alone', async () => {
+    @Module({ imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('view') }), MillraceModule.forFeature([Payment])] })
+    class AppModule {}
+    app = await startServer(AppModule, readServerOptions({ MILLRACE_REDACT: 'authorization, card.number', MILLRACE_PORT: '0' }), silent);
+    const headers = { 'content-type': 'application/json', 'millrace-header-authorization': 'Basic abc', 'millrace-header-city': 'Rome' };
+    const body = JSON.stringify({ card: { number: NUMBER, name: 'Ann' } });
+    expect(await send('/topics/test.payments/messages', { method: 'POST', headers, body })).toMatchObject({ status: 201 });
+    expect(await get('/topics/test.payments/messages/0/0', 'local')).toMatchObject({
+      status: 200, body: { payload: { card: { number: '[redacted]', name: 'Ann' } }, headers: { authorization: '[redacted]', city: 'Rome' } },
+    });
+  });
+
+  it('are refused when they are no names of fields', async () => {
     expect(() => MillraceServerModule.forRoot({ redact: ['card number'] })).toThrow('redact must be');
+    await expect(startServer(class AppModule {}, readServerOptions({ MILLRACE_REDACT: 'card number' }), silent)).rejects.toThrow('redact must be');
   });
 });
 
