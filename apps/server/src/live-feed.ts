@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { ServiceUnavailableException } from '@nestjs/common';
+import { quote } from '@millrace/core';
 import { OWN_HEADERS } from './own-headers.js';
 
 /** The parts of a look at the platform, by the names of their events. */
@@ -15,11 +16,15 @@ export interface LiveFeedOptions {
   /** How long a listener is served: then it connects again, and its rights are looked at again. */
   readonly longestMs: number;
   readonly mostListeners: number;
+  /** Listeners of one principal, so that nobody takes the places of all others. */
+  readonly mostOfOne: number;
   /** A listener for whom more waits is cut off. */
   readonly mostBufferedBytes: number;
 }
 
 interface Listener {
+  /** Its principal. */
+  readonly name: string;
   readonly response: ServerResponse;
   readonly until: number;
 }
@@ -54,16 +59,17 @@ export class LiveFeed {
   /**
    * Adds a listener. It gets the last look at once, unless its `Last-Event-ID` says that it has it.
    *
-   * @throws ServiceUnavailableException when there are too many, or the process stops
+   * @param name that of its principal
+   * @throws ServiceUnavailableException when there are too many, of all or of this principal, or the process stops
    */
-  add({ headers, method }: IncomingMessage, response: ServerResponse): void {
-    this.#assertRoom();
+  add(name: string, { headers, method }: IncomingMessage, response: ServerResponse): void {
+    this.#assertRoom(name);
     // Its sender may have left while it was let in, and nothing would tell of that any more.
     if (response.destroyed) return;
     response.writeHead(200, { ...OWN_HEADERS, 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' });
     if (method === 'HEAD') return void response.end();
     response.flushHeaders();
-    const listener = { response, until: performance.now() + this.#options.longestMs };
+    const listener = { name, response, until: performance.now() + this.#options.longestMs };
     this.#listeners.add(listener);
     response.once('close', () => this.#remove(listener));
     if (headers['last-event-id'] !== this.#id) this.#send(listener, this.#last);
@@ -77,10 +83,12 @@ export class LiveFeed {
     for (const listener of this.#listeners) this.#end(listener);
   }
 
-  #assertRoom(): void {
+  #assertRoom(name: string): void {
     if (this.#closing.signal.aborted) throw new ServiceUnavailableException('The server is stopping. Send it again.');
-    if (this.#listeners.size < this.#options.mostListeners) return;
-    throw new ServiceUnavailableException(`${this.#listeners.size} listen already, and no more may. Try again later.`);
+    const { mostListeners, mostOfOne } = this.#options;
+    if (this.#listeners.size >= mostListeners) throw full(`${mostListeners} listen`);
+    const own = [...this.#listeners].filter((listener) => listener.name === name);
+    if (own.length >= mostOfOne) throw full(`${mostOfOne} listen as ${quote(name)}`);
   }
 
   get #id(): string {
@@ -139,4 +147,8 @@ export class LiveFeed {
     clearInterval(this.#pings);
     this.#pings = undefined;
   }
+}
+
+function full(who: string): ServiceUnavailableException {
+  return new ServiceUnavailableException(`${who} already, and no more may. Try again later.`);
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Get, Logger, type OnModuleDestroy, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Overview } from '@millrace/admin';
 import { Administration } from '@millrace/nestjs';
+import { admittedOf } from './admitted.js';
 import { Guarded } from './guarded.js';
 import { LiveFeed, type LiveSample } from './live-feed.js';
 import { Needs } from './needs.js';
@@ -17,7 +18,9 @@ interface Response {
   readonly hijack?: () => unknown;
 }
 
-const LIMITS = { everyMs: 1_000, pingMs: 15_000, longestMs: 15 * 60_000, mostListeners: 100, mostBufferedBytes: 256 * 1_024 };
+const LIMITS = {
+  everyMs: 1_000, pingMs: 15_000, longestMs: 15 * 60_000, mostListeners: 100, mostOfOne: 20, mostBufferedBytes: 256 * 1_024,
+};
 
 /** The platform as it changes, as server-sent events. */
 @Controller({ path: 'live', version: VERSION_NEUTRAL })
@@ -36,7 +39,8 @@ export class LiveController implements OnModuleDestroy {
   @Get()
   @Needs('viewer')
   listen(@Req() request: Request, @Res() response: Response): void {
-    this.#feed.add(request.raw ?? (request as IncomingMessage), response.raw ?? (response as ServerResponse));
+    const { name } = admittedOf(request).principal;
+    this.#feed.add(name, request.raw ?? (request as IncomingMessage), response.raw ?? (response as ServerResponse));
     response.hijack?.();
   }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { durationMs, encoded, isDuration, MillraceError, quote } from '@millrace/core';
+import { AnyJson, durationMs, encoded, isDuration, MillraceError, quote } from '@millrace/core';
 import { Calls, Contracts } from '@millrace/nestjs';
 
 /** A method of a service, by names. */
@@ -42,13 +42,13 @@ export class ServiceCalls {
 
   /**
    * @param request null for none
-   * @throws MillraceError INVALID_OPTIONS, INVALID_PAYLOAD, UNKNOWN_METHOD, and those of a call
+   * @throws MillraceError INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD (it nests too deep), UNKNOWN_METHOD, and those
+   *   of a call
    */
   async call(name: MethodName, request: unknown, options: ServiceCallOptions): Promise<ServiceAnswer> {
     const contract = this.#contracts.service(name.service, name.version);
     const method = contract && methodOf(contract, name);
-    // Without a contract here the service alone looks at the request.
-    const payloadJson = method ? await requestOf(contract, method, request) : JSON.stringify(request);
+    const payloadJson = method ? await requestOf(contract, method, request) : await anyRequest(request);
     const { timeout, requestId, signal } = options;
     const { timeoutMs: patience, idempotent, oneWay: isOneWay } = method ?? WITHOUT_CONTRACT;
     const timeoutMs = timeout === undefined ? Math.min(patience, LONGEST_MS) : timeoutOf(timeout);
@@ -73,6 +73,11 @@ function requestOf(contract: Contract, { name, input }: Method, request: unknown
   if (input !== null) return encoded(input, { given: { payload: request, where }, unknownProperties: rule, isSorted: false });
   if (request === null) return 'null';
   throw new MillraceError('INVALID_INPUT', `${where} takes no request: send null.`);
+}
+
+/** Without a contract here the service alone looks at the request, but for its size and depth. */
+function anyRequest(request: unknown): string | Promise<string> {
+  return encoded(AnyJson, { given: { payload: request, where: 'The request' }, unknownProperties: 'keep', isSorted: false });
 }
 
 function timeoutOf(text: string): number {

@@ -52,9 +52,10 @@ function asksForToken({ token, tokens }: ServerOptions): boolean {
 
 /** Without a token it listens on a loopback address alone, so it may be open in production, too. */
 function rightsOf(options: ServerOptions): MillraceServerOptions {
-  const { token, tokens, origins, calls } = options;
-  if (!asksForToken(options)) return { authorize: everyoneHere, origins, calls };
-  return { token: token ?? undefined, tokens: tokens.length > 0 ? tokens : undefined, origins, calls };
+  const { token, tokens, origins, redact, calls } = options;
+  const others = { origins, redact, calls };
+  if (!asksForToken(options)) return { authorize: everyoneHere, ...others };
+  return { token: token ?? undefined, tokens: tokens.length > 0 ? tokens : undefined, ...others };
 }
 
 /** A request that has not come in whole by then is answered 408 by Node; it looks once a second. */

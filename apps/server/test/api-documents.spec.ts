@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createRequire } from 'node:module';
 import { OPERATIONS } from '@millrace/admin';
 import { defineTopic, MessageType, MillraceModule, Publisher, Topic } from '@millrace/nestjs';
+import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { type INestApplication, Module, RequestMethod } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
@@ -37,12 +38,14 @@ interface Api {
   readonly paths: Record<string, Record<string, { operationId: string; description: string; parameters: { name: string; schema?: object }[]; requestBody?: { content: { 'application/json': { schema: { properties: Record<string, unknown> } } } } }>>;
 }
 
+const prefix = uniqueName('documents');
+
 let redis: TestRedis;
 let app: INestApplication;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  const root = MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('documents') });
+  const root = MillraceModule.forRoot({ redis: redis.url, prefix });
   @Module({
     imports: [DiscoveryModule, root, MillraceModule.forFeature([OrderPlaced, LargeOrderPlaced, defineTopic('test.documents.any')]), MillraceServerModule.forRoot(byHeader)],
   })
@@ -142,5 +145,15 @@ describe('asyncapi.json', () => {
       properties: { item: { type: 'string' }, quantity: { type: 'integer', minimum: 1, maximum: 99 }, bundle: { $ref: '#/components/schemas/Line' } },
     });
     expect(schemas['LargeOrderPlaced']).toMatchObject({ required: expect.arrayContaining(['approvedBy', 'orderId']) });
+  });
+
+  it('leaves out no topic that is known in Redis, however many there are', async () => {
+    const names = Array.from({ length: 2_500 }, (_, index) => `test.documents.many-${index}`);
+    const direct = await connectServer({ url: redis.url, name: 'spec' });
+    await direct.control.call('HSET', `${prefix}:topics`, ...names.flatMap((name) => [name, '1']));
+    direct.close();
+    const { body } = await send(app, `${API}/asyncapi.json`, { as: 'viewer' });
+    const { channels } = body as { channels: object };
+    expect(names.filter((name) => !Object.hasOwn(channels, name))).toEqual([]);
   });
 });

@@ -1,13 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { type CallHandler, Controller, type ExecutionContext, Get, type INestApplication, type LoggerService, Module, type NestInterceptor } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { type CallHandler, Controller, type ExecutionContext, Get, type INestApplication, Module, type NestInterceptor } from '@nestjs/common';
 import { IsInt } from 'class-validator';
 import { map, type Observable } from 'rxjs';
 import { MillraceServerModule, type MillraceServerOptions } from '../src/index.js';
-import { startServer } from '../src/start-server.js';
-import { ADAPTERS, API, byHeader, portOf, send } from './fixture.js';
+import { ADAPTERS, API, byHeader, portOf } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.borders')
 class Borders {
@@ -34,75 +32,60 @@ class Wrapping implements NestInterceptor {
   }
 }
 
-const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
+@Module({ controllers: [Own] })
+class OwnModule {}
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
+const bed = new ServerBed('borders');
 
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-});
-
-async function start(adapter: string, options: MillraceServerOptions, prefix = ''): Promise<INestApplication> {
-  @Module({ controllers: [Own] })
-  class OwnModule {}
-  @Module({
-    imports: [
-      MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('borders') }), MillraceModule.forFeature([Borders, BordersJob]),
-      MillraceServerModule.forRoot(options), OwnModule,
-    ],
-  })
-  class AppModule {}
-  app = await NestFactory.create(AppModule, ADAPTERS[adapter]!(), { logger: false });
-  app.useGlobalInterceptors(new Wrapping());
-  app.setGlobalPrefix(prefix);
-  await app.listen(0, '127.0.0.1');
-  return app;
+async function start(adapter: string, options: MillraceServerOptions, prefix = ''): Promise<void> {
+  const imports = [MillraceModule.forFeature([Borders, BordersJob]), MillraceServerModule.forRoot(options), OwnModule];
+  const prepare = (app: INestApplication): void => {
+    app.useGlobalInterceptors(new Wrapping());
+    app.setGlobalPrefix(prefix);
+  };
+  await bed.start(bed.module({ imports }), { adapter, prepare });
 }
 
 describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
   it.each(['', 'internal'])('a path below ours that no route takes is a problem, behind the token (prefix %p)', async (prefix) => {
-    const running = await start(adapter, byHeader, prefix);
+    await start(adapter, byHeader, prefix);
     const base = prefix === '' ? API : `/${prefix}${API}`;
     for (const path of [`${base}/nowhere`, base, `${base}/`, `${base}/topics/a/b/c/d`, `${base}/nowhere?x=1`]) {
-      expect(await send(running, path)).toMatchObject({ status: 401, body: { code: 'HTTP_401' } });
-      expect(await send(running, path, { as: 'viewer' })).toMatchObject({
+      expect(await bed.send(path)).toMatchObject({ status: 401, body: { code: 'HTTP_401' } });
+      expect(await bed.send(path, { as: 'viewer' })).toMatchObject({
         status: 404, body: { status: 404, title: 'There is no such route.', code: 'HTTP_404' },
         headers: { 'content-type': expect.stringContaining('application/problem+json'), 'content-security-policy': expect.stringContaining("default-src 'none'") },
       });
     }
     for (const method of ['PUT', 'DELETE', 'PATCH']) {
-      expect(await send(running, `${base}/topics`, { method, as: 'viewer' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
+      expect(await bed.send(`${base}/topics`, { method, as: 'viewer' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
     }
-    expect(await send(running, `${base}/nowhere`, { as: 'viewer', body: '{not json' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
-    expect(await send(running, `${base}/nowhere`, { as: 'viewer', headers: { origin: 'https://evil.example' } })).toMatchObject({ status: 403 });
+    expect(await bed.send(`${base}/nowhere`, { as: 'viewer', body: '{not json' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
+    expect(await bed.send(`${base}/nowhere`, { as: 'viewer', headers: { origin: 'https://evil.example' } })).toMatchObject({ status: 403 });
     // Others are Nest's, and the application's own routes stay.
-    const elsewhere = await send(running, '/nowhere');
+    const elsewhere = await bed.send('/nowhere');
     expect(elsewhere.status).toBe(404);
     expect(elsewhere.headers['content-type']).not.toContain('problem');
-    expect(await send(running, `${base}/own`)).toMatchObject({ status: 200, body: { data: { own: true } } });
+    expect(await bed.send(`${base}/own`)).toMatchObject({ status: 200, body: { data: { own: true } } });
   });
 
   it('answers are not changed by interceptors of the application', async () => {
-    const running = await start(adapter, byHeader);
+    await start(adapter, byHeader);
     const keyed = { as: 'sender', body: { amount: 1 }, headers: { 'idempotency-key': 'k' } };
     const stored = { id: expect.any(String), duplicate: false, partition: 0, offset: 0 };
-    expect(await send(running, `${API}/topics/test.borders/messages`, keyed)).toMatchObject({ status: 201, body: stored });
-    expect(await send(running, `${API}/topics/test.borders/messages`, keyed)).toMatchObject({ status: 200, body: { ...stored, duplicate: true } });
-    expect(await send(running, `${API}/jobs/test-borders`, keyed)).toMatchObject({ status: 201, body: { id: expect.any(String), duplicate: false } });
-    expect(await send(running, `${API}/jobs/test-borders`, keyed)).toMatchObject({ status: 200, body: { id: expect.any(String), duplicate: true } });
+    expect(await bed.send(`${API}/topics/test.borders/messages`, keyed)).toMatchObject({ status: 201, body: stored });
+    expect(await bed.send(`${API}/topics/test.borders/messages`, keyed)).toMatchObject({ status: 200, body: { ...stored, duplicate: true } });
+    expect(await bed.send(`${API}/jobs/test-borders`, keyed)).toMatchObject({ status: 201, body: { id: expect.any(String), duplicate: false } });
+    expect(await bed.send(`${API}/jobs/test-borders`, keyed)).toMatchObject({ status: 200, body: { id: expect.any(String), duplicate: true } });
   });
 
   it('pages of the origins that are named may send requests, and others may not', async () => {
-    const running = await start(adapter, { ...byHeader, origins: ['https://Ops.example.com', 'http://localhost:8080'] });
+    await start(adapter, { ...byHeader, origins: ['https://Ops.example.com', 'http://localhost:8080'] });
     const statusOf = async (headers: Record<string, string>): Promise<number | undefined> =>
-      (await send(running, `${API}/topics/test.borders/messages`, { as: 'sender', body: { amount: 1 }, headers })).status;
+      (await bed.send(`${API}/topics/test.borders/messages`, { as: 'sender', body: { amount: 1 }, headers })).status;
     expect(await statusOf({ origin: 'https://ops.example.com', 'sec-fetch-site': 'same-origin' })).toBe(201);
     expect(await statusOf({ origin: 'http://localhost:8080', 'sec-fetch-site': 'cross-site' })).toBe(201);
-    expect(await statusOf({ origin: `http://127.0.0.1:${portOf(running)}` })).toBe(201);
+    expect(await statusOf({ origin: `http://127.0.0.1:${portOf(bed.app)}` })).toBe(201);
     for (const origin of ['https://ops.example.com.evil.example', 'http://ops.example.com', 'https://ops.example.com:444', 'null', '', 'https://evil.example']) {
       expect({ origin, status: await statusOf({ origin }) }).toEqual({ origin, status: 403 });
     }
@@ -116,12 +99,9 @@ it.each(['*', 'ops.example.com', 'https://ops.example.com/', 'ftp://ops.example.
 );
 
 it('the server alone answers so, too', async () => {
-  @Module({ imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('borders') })] })
-  class AppModule {}
-  const options = { port: 0, host: '127.0.0.1', token: 'x'.repeat(40), tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 };
-  app = await startServer(AppModule, options, silent);
+  await bed.startAlone(bed.module(), { token: 'x'.repeat(40) });
   const csp = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" };
-  expect(await send(app, `${API}/nowhere`)).toMatchObject({ status: 401, headers: csp });
-  expect(await send(app, `${API}/nowhere`, { headers: { authorization: `Bearer ${'x'.repeat(40)}` } })).toMatchObject({ status: 404, headers: csp });
-  expect(await send(app, '/health/live')).toMatchObject({ status: 200, headers: csp });
+  expect(await bed.send(`${API}/nowhere`)).toMatchObject({ status: 401, headers: csp });
+  expect(await bed.send(`${API}/nowhere`, { headers: { authorization: `Bearer ${'x'.repeat(40)}` } })).toMatchObject({ status: 404, headers: csp });
+  expect(await bed.send('/health/live')).toMatchObject({ status: 200, headers: csp });
 });

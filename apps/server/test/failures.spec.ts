@@ -7,6 +7,7 @@ import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { Controller, Get, type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { IsInt } from 'class-validator';
 import { startServer } from '../src/start-server.js';
+import { ALONE } from './fixture.js';
 
 @Topic('test.failing')
 class Failing {
@@ -50,7 +51,7 @@ function applicationModule(): Type {
 }
 
 async function start(): Promise<string> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 }, logger);
+  app = await startServer(applicationModule(), ALONE, logger);
   return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
 }
 

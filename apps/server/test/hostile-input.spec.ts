@@ -2,12 +2,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { request, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { OPERATIONS } from '@millrace/admin';
 import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
 import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { IsOptional, IsString } from 'class-validator';
+import { OTHER_ROUTES } from '../src/documents/other-routes.js';
 import { startServer } from '../src/start-server.js';
+import { ALONE } from './fixture.js';
 
 @Topic('test.hostile')
 class Note {
@@ -41,7 +44,7 @@ function applicationModule(): Type {
 }
 
 async function start(requestTimeoutMs: number): Promise<void> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs }, silent);
+  app = await startServer(applicationModule(), { ...ALONE, calls: true, requestTimeoutMs }, silent);
 }
 
 function port(): number {
@@ -161,6 +164,20 @@ describe('a body', () => {
     ['zeros', `{"text":"a","amount":1${'0'.repeat(1_900_000)}1e9}`],
   ])('with two megabytes of %s is refused, and keeps the server busy for no long time', async (_, text) => {
     expect(await post(MESSAGES, text)).toMatchObject({ status: 400 });
+  });
+});
+
+describe('a body of 20,000 levels, more than a recursive function can walk,', () => {
+  const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  const NAMES: Readonly<Record<string, string>> = { topic: 'test.hostile', job: 'test-hostile', partition: '0', offset: '0' };
+  const posts = [...OPERATIONS, ...OTHER_ROUTES].filter(({ method }) => method === 'POST');
+
+  it.each(posts)('is 400 as a whole, as a property and as an option: $path', async ({ path, ...route }) => {
+    const address = `/millrace/api/v1${path.replace(/:(\w+)/g, (_, name: string) => NAMES[name] ?? 'hostile')}`;
+    const options = 'inputs' in route ? Object.keys(route.inputs) : [];
+    for (const body of [DEEP, ...['text', ...options].map((name) => `{"${name}":${DEEP}}`)]) {
+      expect(await post(address, body)).toMatchObject({ status: 400, type: 'application/problem+json' });
+    }
   });
 });
 

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { defineTopic, MillraceModule } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MillraceServerModule } from '../src/index.js';
-import { LiveFeed, type LiveFeedOptions } from '../src/live-feed.js';
+import { LiveFeed, type LiveFeedOptions, type LiveSample } from '../src/live-feed.js';
 import { ADAPTERS, API, byHeader, portOf, send } from './fixture.js';
 
 interface LiveEvent {
@@ -51,6 +51,11 @@ class Listening {
   close(): void {
     this.response.destroy();
   }
+}
+
+/** Who listens, in the tests of the feed alone. */
+function nameOf({ headers }: IncomingMessage): string {
+  return String(headers['x-test']);
 }
 
 function eventOf(text: string): LiveEvent {
@@ -105,57 +110,85 @@ describe('the live events', () => {
     await running.close();
     await Promise.all([first.ended(), second.ended()]);
   });
+
+  it.each(Object.keys(ADAPTERS))('are for 20 listeners of one principal, and for others still: on %s', async (adapter) => {
+    const running = await start(adapter);
+    const open = (as: string): Promise<Listening> => Listening.open(portOf(running), `${API}/live`, { 'x-test': as });
+    const all = await Promise.all(Array.from({ length: 20 }, () => open('viewer')));
+    expect(all.map(({ response }) => response.statusCode)).toEqual(all.map(() => 200));
+    expect((await open('viewer')).response.statusCode).toBe(503);
+    expect(await send(running, `${API}/live`, { as: 'viewer' })).toMatchObject({
+      status: 503, body: { code: 'HTTP_503', title: '20 listen as "vera" already, and no more may. Try again later.' },
+    });
+    expect((await open('admin')).response.statusCode).toBe(200);
+  });
 });
 
+/** A feed behind a server of its own. */
+interface Served {
+  readonly feed: LiveFeed;
+  readonly server: Server;
+  readonly port: number;
+  /** How often it has looked. */
+  readonly looks: () => number;
+}
+
 describe('a feed', () => {
-  let server: Server | undefined;
-  let feed: LiveFeed;
-  let looks = 0;
+  const all: Served[] = [];
 
   afterEach(() => {
-    feed.close();
-    server?.closeAllConnections();
-    server?.close();
+    for (const { feed, server } of all.splice(0)) {
+      feed.close();
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
-  async function start(options: Partial<LiveFeedOptions> = {}): Promise<number> {
-    looks = 0;
-    const sample = (): Promise<object> => Promise.resolve({ look: (looks += 1) });
-    const limits = { everyMs: 5, pingMs: 60_000, longestMs: 60_000, mostListeners: 3, mostBufferedBytes: 1_000_000 };
-    feed = new LiveFeed({ sample: sample as LiveFeedOptions['sample'], ...limits, ...options });
-    server = createServer((incoming, response) => {
+  async function start(options: Partial<LiveFeedOptions> = {}): Promise<Served> {
+    let looks = 0;
+    const sample = (): Promise<LiveSample> => Promise.resolve({ look: (looks += 1) });
+    const limits = { mostListeners: 3, mostOfOne: 3, mostBufferedBytes: 1_000_000 };
+    const feed = new LiveFeed({ sample, everyMs: 5, pingMs: 60_000, longestMs: 60_000, ...limits, ...options });
+    const server = createServer((incoming, response) => {
       try {
-        feed.add(incoming, response);
+        feed.add(nameOf(incoming), incoming, response);
       } catch (error) {
         response.writeHead((error as { getStatus(): number }).getStatus()).end();
       }
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
+    const served = { feed, server, port: (server.address() as AddressInfo).port, looks: () => looks };
+    all.push(served);
+    return served;
+  }
+
+  /** Waits until so many listen. */
+  async function listeners(feed: LiveFeed, count: number): Promise<void> {
+    await waitFor(() => feed.listeners === count, { what: `${count} listeners` });
   }
 
   it('takes nobody who has left before they were let in', async () => {
-    const port = await start();
+    const { feed, server, port } = await start();
     const added = new Promise<void>((resolve) => {
-      server!.removeAllListeners('request').once('request', (incoming: IncomingMessage, response: ServerResponse) => {
+      server.removeAllListeners('request').once('request', (incoming: IncomingMessage, response: ServerResponse) => {
         response.once('close', () => {
-          feed.add(incoming, response);
+          feed.add(nameOf(incoming), incoming, response);
           resolve();
         });
       });
     });
     const sent = request({ host: '127.0.0.1', port }).on('error', () => undefined);
     sent.end();
-    await once(server!, 'request');
+    await once(server, 'request');
     sent.destroy();
     await added;
     expect(feed.listeners).toBe(0);
   });
 
   it('looks once for all, and not while nobody listens', async () => {
-    const port = await start();
-    expect(looks).toBe(0);
+    const { feed, port, looks } = await start();
+    expect(looks()).toBe(0);
     const [one, two] = [await Listening.open(port, '/'), await Listening.open(port, '/')];
     const seen = await one.take(20);
     expect(seen.map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
@@ -163,27 +196,40 @@ describe('a feed', () => {
     expect(seen.map(({ id }) => id)).toEqual(expect.arrayContaining(ids.slice(0, 1)));
     one.close();
     two.close();
-    while (feed.listeners > 0) await new Promise(setImmediate);
+    await listeners(feed, 0);
     // One look may be under way.
-    const after = looks + 1;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(looks).toBeLessThanOrEqual(after);
+    const after = looks() + 1;
+    // Another feed, to which somebody listens, looks as often as this one would.
+    const other = await start();
+    await (await Listening.open(other.port, '/')).take(20);
+    expect(looks()).toBeLessThanOrEqual(after);
   });
 
   it('takes no more listeners than it may have, until one goes', async () => {
-    const port = await start();
-    const all = await Promise.all([1, 2, 3].map(() => Listening.open(port, '/')));
+    const { feed, port } = await start();
+    const [one] = await Promise.all([1, 2, 3].map(() => Listening.open(port, '/')));
     expect((await Listening.open(port, '/')).response.statusCode).toBe(503);
-    all[0]!.close();
-    while (feed.listeners === 3) await new Promise(setImmediate);
+    one!.close();
+    await listeners(feed, 2);
     expect((await Listening.open(port, '/')).response.statusCode).toBe(200);
   });
 
+  it('takes no more listeners of one principal than it may have, until one goes, and others still', async () => {
+    const { feed, port } = await start({ mostListeners: 5, mostOfOne: 2 });
+    const open = (as: string): Promise<Listening> => Listening.open(port, '/', { 'x-test': as });
+    const [one] = await Promise.all([open('ann'), open('ann')]);
+    expect((await open('ann')).response.statusCode).toBe(503);
+    expect((await open('bob')).response.statusCode).toBe(200);
+    one.close();
+    await listeners(feed, 2);
+    expect((await open('ann')).response.statusCode).toBe(200);
+  });
+
   it('cuts off a reader that does not read, and serves the others', async () => {
-    const port = await start({ sample: () => Promise.resolve({ look: 'x'.repeat(500_000) }) });
+    const { feed, port } = await start({ sample: () => Promise.resolve({ look: 'x'.repeat(500_000) }) });
     const slow = connect(port, '127.0.0.1', () => slow.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'));
     slow.on('error', () => undefined).pause();
-    while (feed.listeners === 0) await new Promise(setImmediate);
+    await listeners(feed, 1);
     const quick = await Listening.open(port, '/');
     while (feed.listeners === 2) await quick.take(1);
     expect(await quick.take(3)).toHaveLength(3);
@@ -191,7 +237,7 @@ describe('a feed', () => {
   });
 
   it('gives the last look at once, unless the listener has it', async () => {
-    const port = await start({ everyMs: 60_000 });
+    const { feed, port } = await start({ everyMs: 60_000 });
     const [first] = await (await Listening.open(port, '/')).take(1);
     expect(await (await Listening.open(port, '/', { 'last-event-id': 'another' })).take(1)).toEqual([first]);
     const knowing = await Listening.open(port, '/', { 'last-event-id': first!.id! });
@@ -204,7 +250,7 @@ describe('a feed', () => {
   });
 
   it('pings, tells of a look that failed, and sends listeners away from time to time', async () => {
-    const port = await start({ sample: () => Promise.reject(new Error('away')), everyMs: 60_000, pingMs: 5, longestMs: 50 });
+    const { feed, port } = await start({ sample: () => Promise.reject(new Error('away')), everyMs: 60_000, pingMs: 5, longestMs: 50 });
     const listening = await Listening.open(port, '/');
     expect((await listening.take(3)).map(({ event }) => event)).toEqual(['problem', 'ping', 'ping']);
     await listening.ended();

@@ -1,16 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
 import { OPERATIONS } from '@millrace/admin';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { Body, Controller, Get, type INestApplication, Module, Post, RequestMethod, type Type } from '@nestjs/common';
-import { DiscoveryModule, DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
+import { Body, Controller, Get, Post, RequestMethod, type Type } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { IsInt } from 'class-validator';
-import { MillraceServerModule, type MillraceServerOptions, type Principal } from '../src/index.js';
+import { MillraceServerModule, type MillraceServerOptions } from '../src/index.js';
+import { ADAPTERS, API, byHeader, portOf, PRINCIPALS, type Sent } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.faces')
 class Faces {
@@ -36,91 +33,17 @@ class OwnController {
   }
 }
 
-const PRINCIPALS: Readonly<Record<string, Principal>> = {
-  viewer: { name: 'vera', role: 'viewer' },
-  'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
-  operator: { name: 'otto', role: 'operator' },
-  'operator who sends': { name: 'olga', role: 'operator', send: true },
-  admin: { name: 'anna', role: 'admin' },
-  sender: { name: 'sam', role: null, send: true },
-  nobody: { name: 'nora', role: null },
-};
-
-const ADAPTERS: Readonly<Record<string, () => ExpressAdapter | FastifyAdapter>> = {
-  Express: () => new ExpressAdapter(),
-  Fastify: () => new FastifyAdapter(),
-};
-
-const byHeader: MillraceServerOptions = { authorize: ({ headers }) => PRINCIPALS[String(headers['x-test'])] ?? null };
-const API = '/millrace/api/v1';
 const TOKEN = 'a-token-that-is-longer-than-thirty-two';
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
-
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-});
+const bed = new ServerBed('faces');
 
 function applicationModule(options: MillraceServerOptions): Type {
-  @Module({
-    imports: [
-      DiscoveryModule, MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('faces') }),
-      MillraceModule.forFeature([Faces, FacesJob]), MillraceServerModule.forRoot(options),
-    ],
-    controllers: [OwnController],
-  })
-  class AppModule {}
-  return AppModule;
+  const imports = [DiscoveryModule, MillraceModule.forFeature([Faces, FacesJob]), MillraceServerModule.forRoot(options)];
+  return bed.module({ imports, controllers: [OwnController] });
 }
 
-async function start(adapter: string, options: MillraceServerOptions = byHeader): Promise<void> {
-  app = await NestFactory.create(applicationModule(options), ADAPTERS[adapter]!(), { logger: false, abortOnError: false });
-  await app.listen(0, '127.0.0.1');
-}
-
-interface Answer {
-  status: number | undefined;
-  headers: Readonly<Record<string, unknown>>;
-  body: unknown;
-}
-
-interface Sent {
-  readonly method?: string;
-  readonly as?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  /** The address that it is sent from. */
-  readonly from?: string;
-}
-
-/** Sends the path as it is, which `fetch` would not. */
-function send(path: string, { method = 'GET', as, headers = {}, body, from = '127.0.0.1' }: Sent = {}): Promise<Answer> {
-  const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
-  const all = { ...(as === undefined ? {} : { 'x-test': as }), ...(method === 'POST' ? { 'content-type': 'application/json' } : {}), ...headers };
-  return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, method, headers: all, localAddress: from }, (response) => {
-      // A stream does not end.
-      if (response.headers['content-type']?.startsWith('text/event-stream')) {
-        resolve({ status: response.statusCode, headers: response.headers, body: null });
-        return void response.destroy();
-      }
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => {
-        resolve({ status: response.statusCode, headers: response.headers, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) as unknown : text });
-      });
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-function post(path: string, body: unknown, sent: Sent = {}): Promise<Answer> {
-  return send(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...sent });
+function start(adapter: string, options: MillraceServerOptions = byHeader): Promise<void> {
+  return bed.start(applicationModule(options), { adapter });
 }
 
 interface Route {
@@ -131,7 +54,7 @@ interface Route {
 /** Every route of our controllers that the running application has. */
 function routes(): Route[] {
   const scanner = new MetadataScanner();
-  const found = app!.get(DiscoveryService).getControllers().filter(({ metatype }) => metatype !== OwnController);
+  const found = bed.app.get(DiscoveryService).getControllers().filter(({ metatype }) => metatype !== OwnController);
   return found.flatMap(({ instance }) => {
     const prototype = Object.getPrototypeOf(instance) as Record<string, object>;
     const own = Reflect.getMetadata('path', prototype['constructor']!) as string;
@@ -170,10 +93,10 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     for (const route of found) {
       const admitted: string[] = [];
       for (const as of Object.keys(PRINCIPALS)) {
-        const { status } = await send(filled(route.path), { method: route.method, as, ...(route.method === 'POST' ? { body: '[]' } : {}) });
+        const { status } = await bed.send(filled(route.path), { method: route.method, as, ...(route.method === 'POST' ? { body: '[]' } : {}) });
         if (status !== 401 && status !== 403) admitted.push(as);
       }
-      const stranger = await send(filled(route.path), { method: route.method, from: '127.0.0.2' });
+      const stranger = await bed.send(filled(route.path), { method: route.method, from: '127.0.0.2' });
       if (stranger.status === 200) admitted.push('a stranger');
       else expect([401, 429]).toContain(stranger.status);
       expect({ route, admitted }).toEqual({ route, admitted: [...allowed(route)] });
@@ -182,21 +105,21 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
 
   it('answers the use cases as the table says, in the name of the principal', async () => {
     await start(adapter);
-    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201, body: { offset: 0 } });
-    expect(await post(`${API}/jobs/test-faces`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
-    expect(await send(`${API}/topics?limit=1&prefix=test`, { as: 'viewer' })).toMatchObject({
+    expect(await bed.send(`${API}/topics/test.faces/messages`, { body: { amount: 1 }, as: 'sender' })).toMatchObject({ status: 201, body: { offset: 0 } });
+    expect(await bed.send(`${API}/jobs/test-faces`, { body: { amount: 1 }, as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await bed.send(`${API}/topics?limit=1&prefix=test`, { as: 'viewer' })).toMatchObject({
       status: 200, body: { items: [{ name: 'test.faces' }] }, headers: {
         'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
       },
     });
-    expect(await send(`${API}/topics/test.faces/messages/0/0`, { as: 'viewer of payloads' })).toMatchObject({ status: 200, body: { payload: { amount: 1 } } });
-    expect(await send(`${API}/topics/test.faces/messages/0/9`, { as: 'viewer of payloads' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
-    expect(await send(`${API}/queues`, { as: 'viewer' })).toMatchObject({ status: 200, body: { items: [{ queue: 'faces', counts: { waiting: 1 } }] } });
-    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
-    expect(await send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
-    expect(await post(`${API}/topics/test.more/create`, { actor: 'anna' }, { as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });
-    expect(await send(`${API}/metrics`, { as: 'viewer' })).toMatchObject({ status: 404 });
-    expect(await send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
+    expect(await bed.send(`${API}/topics/test.faces/messages/0/0`, { as: 'viewer of payloads' })).toMatchObject({ status: 200, body: { payload: { amount: 1 } } });
+    expect(await bed.send(`${API}/topics/test.faces/messages/0/9`, { as: 'viewer of payloads' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
+    expect(await bed.send(`${API}/queues`, { as: 'viewer' })).toMatchObject({ status: 200, body: { items: [{ queue: 'faces', counts: { waiting: 1 } }] } });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: {}, as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
+    expect(await bed.send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: { actor: 'anna' }, as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });
+    expect(await bed.send(`${API}/metrics`, { as: 'viewer' })).toMatchObject({ status: 404 });
+    expect(await bed.send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
   });
 
   it.each([
@@ -205,7 +128,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     `/topics/${'a'.repeat(99)}!`, '/topics/%E2%80%AEabc', '/trace?header=%7B%22__proto__%22%3A1%7D', '/topics/%20',
   ])('%s is 400 or 404 as a problem', async (path) => {
     await start(adapter);
-    const { status, headers, body } = await send(API + path, { as: 'viewer of payloads' });
+    const { status, headers, body } = await bed.send(API + path, { as: 'viewer of payloads' });
     expect([400, 404]).toContain(status);
     expect(headers['content-type']).toContain('application/problem+json');
     expect(JSON.stringify(body)).not.toMatch(/\.ts|node_modules|\n/);
@@ -218,9 +141,9 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     [413, `{"confirm":"${'x'.repeat(3_000_000)}"}`, {}], [400, `${'['.repeat(20_000)}${']'.repeat(20_000)}`, {}],
   ])('answers %i to a bad body, and does nothing', async (status, body, sent) => {
     await start(adapter);
-    const answer = await post(`${API}/topics/test.bad/create`, body, { as: 'admin', ...sent });
+    const answer = await bed.send(`${API}/topics/test.bad/create`, { body, as: 'admin', ...sent });
     expect(answer).toMatchObject({ status, headers: { 'content-type': expect.stringContaining('application/problem+json') } });
-    expect(await send(`${API}/topics/test.bad`, { as: 'viewer' })).toMatchObject({ status: 404 });
+    expect(await bed.send(`${API}/topics/test.bad`, { as: 'viewer' })).toMatchObject({ status: 404 });
     expect(({} as { dryRun?: unknown }).dryRun).toBeUndefined();
   });
 
@@ -228,56 +151,52 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     await start(adapter);
     const foreign: Record<string, string>[] = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'https://evil.example' }, { origin: 'null' }];
     for (const headers of foreign) {
-      expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender', headers })).toMatchObject({ status: 403 });
+      expect(await bed.send(`${API}/topics/test.faces/messages`, { body: { amount: 1 }, as: 'sender', headers })).toMatchObject({ status: 403 });
     }
-    const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
-    const own = { 'sec-fetch-site': 'same-origin', origin: `http://127.0.0.1:${port}` };
-    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender', headers: own })).toMatchObject({ status: 201 });
+    const own = { 'sec-fetch-site': 'same-origin', origin: `http://127.0.0.1:${portOf(bed.app)}` };
+    expect(await bed.send(`${API}/topics/test.faces/messages`, { body: { amount: 1 }, as: 'sender', headers: own })).toMatchObject({ status: 201 });
   });
 
   it('answers 429 to an address that guesses, and lets in whoever has the token', async () => {
     await start(adapter, { token: TOKEN });
     const statuses: unknown[] = [];
-    for (let guess = 0; guess < 21; guess += 1) statuses.push((await send(`${API}/topics`, { headers: { authorization: `Bearer ${guess}` } })).status);
+    for (let guess = 0; guess < 21; guess += 1) statuses.push((await bed.send(`${API}/topics`, { headers: { authorization: `Bearer ${guess}` } })).status);
     expect(statuses).toEqual([...Array.from({ length: 20 }, () => 401), 429]);
-    expect((await send(`${API}/topics`)).headers['retry-after']).toMatch(/^\d+$/);
-    expect(await send(`${API}/topics`, { headers: { authorization: `Bearer ${TOKEN}` } })).toMatchObject({ status: 200 });
+    expect((await bed.send(`${API}/topics`)).headers['retry-after']).toMatch(/^\d+$/);
+    expect(await bed.send(`${API}/topics`, { headers: { authorization: `Bearer ${TOKEN}` } })).toMatchObject({ status: 200 });
   });
 
   it('does not read the body of a stranger', async () => {
     await start(adapter, { token: TOKEN });
-    expect(await post(`${API}/topics/test.faces/messages`, '{not json')).toMatchObject({ status: 401 });
-    expect(await post(`${API.toUpperCase()}/topics/test.faces/messages`, { amount: 1 })).not.toMatchObject({ status: 201 });
+    expect(await bed.send(`${API}/topics/test.faces/messages`, { body: '{not json' })).toMatchObject({ status: 401 });
+    expect(await bed.send(`${API.toUpperCase()}/topics/test.faces/messages`, { body: { amount: 1 } })).not.toMatchObject({ status: 201 });
   });
 
   it('leaves the own routes of the application alone', async () => {
     await start(adapter);
-    expect(await send('/own')).toMatchObject({ status: 500, body: { message: 'Internal server error' } });
-    expect(await post('/own', { a: 1 })).toMatchObject({ status: 201, body: { body: { a: 1 } } });
+    expect(await bed.send('/own')).toMatchObject({ status: 500, body: { message: 'Internal server error' } });
+    expect(await bed.send('/own', { body: { a: 1 } })).toMatchObject({ status: 201, body: { body: { a: 1 } } });
   });
 
   it('lives under another path, and a prefix of the application', async () => {
-    app = await NestFactory.create(applicationModule({ ...byHeader, path: 'ops' }), ADAPTERS[adapter]!(), { logger: false });
-    app.setGlobalPrefix('internal');
-    await app.listen(0, '127.0.0.1');
-    expect(await send('/internal/ops/api/v1/topics', { as: 'viewer' })).toMatchObject({ status: 200 });
-    expect(await post('/internal/ops/api/v1/topics/test.faces/messages', { amount: 9_007_199_254 }, { as: 'sender' })).toMatchObject({ status: 201 });
-    expect(await send('/internal/ops/api/v1/topics')).toMatchObject({ status: 401 });
+    await bed.start(applicationModule({ ...byHeader, path: 'ops' }), { adapter, prepare: (app) => app.setGlobalPrefix('internal') });
+    expect(await bed.send('/internal/ops/api/v1/topics', { as: 'viewer' })).toMatchObject({ status: 200 });
+    expect(await bed.send('/internal/ops/api/v1/topics/test.faces/messages', { body: { amount: 9_007_199_254 }, as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await bed.send('/internal/ops/api/v1/topics')).toMatchObject({ status: 401 });
   });
 
   it('works in an application of a test, whose own parser reads the bodies', async () => {
     const made = await Test.createTestingModule({ imports: [applicationModule(byHeader)] }).compile();
-    app = made.createNestApplication(ADAPTERS[adapter]!(), { logger: false });
-    await app.listen(0, '127.0.0.1');
-    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
-    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200 });
-    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'viewer' })).toMatchObject({ status: 403 });
+    await bed.listen(made.createNestApplication(ADAPTERS[adapter]!(), { logger: false }));
+    expect(await bed.send(`${API}/topics/test.faces/messages`, { body: { amount: 1 }, as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: {}, as: 'operator' })).toMatchObject({ status: 200 });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: {}, as: 'viewer' })).toMatchObject({ status: 403 });
   });
 
   it('without rights lets in this machine alone, under a name of it', async () => {
     await start(adapter, {});
-    expect(await send(`${API}/topics`, { headers: { host: 'localhost:3000' } })).toMatchObject({ status: 200 });
-    expect(await send(`${API}/topics`, { headers: { host: 'evil.example' } })).toMatchObject({ status: 401 });
+    expect(await bed.send(`${API}/topics`, { headers: { host: 'localhost:3000' } })).toMatchObject({ status: 200 });
+    expect(await bed.send(`${API}/topics`, { headers: { host: 'evil.example' } })).toMatchObject({ status: 401 });
   });
 });
 

@@ -7,6 +7,7 @@ import { type INestApplication, type LoggerService, Module, type Type } from '@n
 import { IsInt, IsString } from 'class-validator';
 import { readServerOptions } from '../src/server-options.js';
 import { startServer } from '../src/start-server.js';
+import { ALONE } from './fixture.js';
 
 @Topic('test.ordered')
 class Ordered {
@@ -49,8 +50,7 @@ function applicationModule(): Type {
 }
 
 async function start(options: { token?: string } = {}): Promise<string> {
-  const complete = { port: 0, host: '127.0.0.1', token: options.token ?? null, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 };
-  app = await startServer(applicationModule(), complete, silent);
+  app = await startServer(applicationModule(), { ...ALONE, ...options }, silent);
   return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
 }
 
@@ -153,18 +153,17 @@ describe('the HTTP API', () => {
 
   it('says which port is in use', async () => {
     const url = new URL(await start());
-    const options = { port: Number(url.port), host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 };
-    await expect(startServer(applicationModule(), options, silent)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    await expect(startServer(applicationModule(), { ...ALONE, port: Number(url.port) }, silent)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
   });
 });
 
 describe('the options of the server', () => {
   it('demand a token where others can reach it, and one that cannot be guessed', () => {
-    expect(readServerOptions({})).toEqual({ port: 3000, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 });
+    expect(readServerOptions({})).toEqual({ ...ALONE, port: 3000 });
     expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0' })).toThrow('MILLRACE_TOKEN');
     expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: 'short' })).toThrow('MILLRACE_TOKEN');
     const env = { MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: token, MILLRACE_PORT: '81', MILLRACE_REQUEST_TIMEOUT: '2s' };
-    expect(readServerOptions(env)).toEqual({ port: 81, host: '0.0.0.0', token, tokens: [], origins: [], calls: false, requestTimeoutMs: 2_000 });
+    expect(readServerOptions(env)).toEqual({ ...ALONE, port: 81, host: '0.0.0.0', token, requestTimeoutMs: 2_000 });
     expect(() => readServerOptions({ MILLRACE_PORT: 'http' })).toThrow('MILLRACE_PORT');
     expect(() => readServerOptions({ MILLRACE_REQUEST_TIMEOUT: 'soon' })).toThrow('MILLRACE_REQUEST_TIMEOUT');
   });

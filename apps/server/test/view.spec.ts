@@ -1,12 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
 import { MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
-import { type INestApplication, Injectable, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { waitFor } from '@millrace/testing';
+import { Injectable } from '@nestjs/common';
 import { IsObject } from 'class-validator';
-import { MillraceServerModule, type MillraceServerOptions, type Principal } from '../src/index.js';
+import { MillraceServerModule, type MillraceServerOptions } from '../src/index.js';
+import { readServerOptions } from '../src/server-options.js';
+import { type Answer, API, byHeader } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.payments')
 class Payment {
@@ -22,54 +22,20 @@ class Charger {
   }
 }
 
-const PRINCIPALS: Readonly<Record<string, Principal>> = {
-  viewer: { name: 'vera', role: 'viewer' },
-  'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
-  admin: { name: 'anna', role: 'admin' },
-};
 const NUMBER = '4111-1111-1111-1111';
-const API = '/millrace/api/v1';
 const LETTERS = '/dlq/test.payments/charger';
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
-
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-});
+const bed = new ServerBed('view');
 
 async function start(options: MillraceServerOptions = {}): Promise<void> {
-  const authorize: MillraceServerOptions['authorize'] = ({ headers }) => PRINCIPALS[String(headers['x-test'])] ?? null;
-  @Module({
-    imports: [
-      MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('view') }), MillraceModule.forFeature([Payment]),
-      MillraceServerModule.forRoot({ authorize, ...options }),
-    ],
-    providers: [Charger],
-  })
-  class AppModule {}
-  app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
-  await app.listen(0, '127.0.0.1');
-  await app.get(Publisher).publish(Payment, { card: { number: NUMBER, name: 'Ann' } });
+  const imports = [MillraceModule.forFeature([Payment]), MillraceServerModule.forRoot({ ...byHeader, ...options })];
+  await bed.start(bed.module({ imports, providers: [Charger] }));
+  await bed.app.get(Publisher).publish(Payment, { card: { number: NUMBER, name: 'Ann' } });
   await waitFor(async () => ((await get(LETTERS, 'viewer')).body as { items?: unknown[] }).items?.length === 1, { what: 'a dead letter' });
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-async function get(path: string, as: string): Promise<Answer> {
-  return send(path, { headers: { 'x-test': as } });
-}
-
-async function send(path: string, init: RequestInit): Promise<Answer> {
-  const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
-  const response = await fetch(`http://127.0.0.1:${port}${API}${path}`, init);
-  return { status: response.status, body: await response.json() };
+function get(path: string, as: string): Promise<Answer> {
+  return bed.send(`${API}${path}`, { as });
 }
 
 describe('the right to see payloads', () => {
@@ -104,22 +70,33 @@ describe('redacted fields', () => {
     expect(await get(`/topics/test.payments/messages?where=${where}`, 'viewer of payloads')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
   });
 
-  it('are refused when they are no names of fields', () => {
+  it('are those of MILLRACE_REDACT on the server alone', async () => {
+    const { redact } = readServerOptions({ MILLRACE_REDACT: 'authorization, card.number' });
+    await bed.startAlone(bed.module({ imports: [MillraceModule.forFeature([Payment])] }), { redact });
+    const headers = { 'millrace-header-authorization': 'Basic abc', 'millrace-header-city': 'Rome' };
+    const body = { card: { number: NUMBER, name: 'Ann' } };
+    expect(await bed.send(`${API}/topics/test.payments/messages`, { headers, body })).toMatchObject({ status: 201 });
+    expect(await get('/topics/test.payments/messages/0/0', 'local')).toMatchObject({
+      status: 200, body: { payload: { card: { number: '[redacted]', name: 'Ann' } }, headers: { authorization: '[redacted]', city: 'Rome' } },
+    });
+  });
+
+  it('are refused when they are no names of fields', async () => {
     expect(() => MillraceServerModule.forRoot({ redact: ['card number'] })).toThrow('redact must be');
+    const { redact } = readServerOptions({ MILLRACE_REDACT: 'card number' });
+    await expect(bed.startAlone(bed.module(), { redact })).rejects.toThrow('redact must be');
   });
 });
 
 describe('an action that is done in part', () => {
   it('is answered 207', async () => {
     await start();
-    const act = (path: string, options: object): Promise<Answer> => {
-      return send(path, { method: 'POST', headers: { 'x-test': 'admin', 'content-type': 'application/json' }, body: JSON.stringify(options) });
-    };
+    const act = (path: string, body: object): Promise<Answer> => bed.send(`${API}${path}`, { as: 'admin', body });
     expect(await act(`${LETTERS}/redrive`, { ids: ['0:1-1'] })).toMatchObject({ status: 207, body: { partial: true, result: { redriven: 0 } } });
     const whole = await act('/groups/test.payments/charger/resume', {});
     expect(whole).toMatchObject({ status: 200, body: { partial: false } });
     await act('/groups/test.payments/charger/pause', {});
-    await app!.get(Publisher).publish(Payment, { card: {} });
+    await bed.app.get(Publisher).publish(Payment, { card: {} });
     const { confirmation } = (await act('/topics/test.payments/purge', { dryRun: true })).body as { confirmation: string };
     expect(await act('/topics/test.payments/purge', { confirm: confirmation })).toMatchObject(
       { status: 207, body: { partial: true, result: { heldBy: ['charger'] } } },

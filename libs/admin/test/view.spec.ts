@@ -115,6 +115,21 @@ describe('a view without payloads', () => {
     await expect(hidden.trace({ header: { name: 'x-card', value: CANARY } })).rejects.toMatchObject(FORBIDDEN);
   });
 
+  it('shows no trace that is redacted, and finds nothing by it', async () => {
+    await given();
+    await foreign();
+    const hidden = bed.admin.seenBy({ ...HIDDEN, redact: ['Traceparent'] });
+    for (const operation of OPERATIONS.filter(({ name }) => name !== 'trace')) {
+      const answer = JSON.stringify(await run(operation, hidden));
+      expect([operation.name, answer]).toEqual([operation.name, expect.not.stringContaining(TRACE)]);
+    }
+    expect((await letterOf(hidden)).headers).toEqual({ 'x-card': null, authorization: null, traceparent: null });
+    await expect(hidden.trace({ traceId: TRACE })).rejects.toMatchObject(FORBIDDEN);
+    const [{ id } = { id: null }] = (await bed.admin.messages.browse(target)).items;
+    const { items } = await hidden.trace({ messageId: id! });
+    expect(items).toMatchObject([{ traceId: null, message: { headers: { traceparent: null } } }]);
+  });
+
   it('is never widened by a view of it', async () => {
     await given();
     const again = bed.admin.seenBy(HIDDEN).seenBy({ payloads: true });

@@ -69,7 +69,7 @@ export const administering = [
   {
     name: 'view: a message is hidden',
     file: MASK,
-    find: 'if (!this.#payloads) return { ...view, ...hiddenPart(view), idempotencyKey: null };',
+    find: 'if (!this.#payloads) return { ...view, ...this.#hiddenPart(view), idempotencyKey: null };',
     replace: '',
     spec: VIEW_SPEC,
     title: 'hides payloads, keys, values of headers and texts of errors in every answer of every operation',
@@ -77,7 +77,7 @@ export const administering = [
   {
     name: 'view: a dead letter is hidden',
     file: MASK,
-    find: '    if (!this.#payloads) return hiddenLetter(view);\n',
+    find: '    if (!this.#payloads) return this.#hiddenLetter(view);\n',
     replace: '',
     spec: VIEW_SPEC,
     title: 'hides payloads, keys, values of headers and texts of errors in every answer of every operation',

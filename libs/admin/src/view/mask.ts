@@ -13,8 +13,11 @@ type Searched = Pick<MessageFilter, 'key' | 'headers' | 'text' | 'where'>;
 
 type Headers = MessageView['headers'];
 
-/** Fields of conditions that are no part of what a view hides. The trace of a message stays, since `trace` goes by it. */
-const OPEN_FIELDS = ['id', 'type', 'schema', 'headers.traceparent'];
+/** A message keeps it without the right to payloads, since `trace` goes by it. */
+const TRACE = 'headers.traceparent';
+
+/** Fields of conditions that are no part of what a view hides, unless they are redacted. */
+const OPEN_FIELDS = ['id', 'type', 'schema', TRACE];
 
 /** Makes of each message, dead letter and error what a view lets its asker see, and refuses questions that would tell more. */
 export class Mask {
@@ -39,7 +42,7 @@ export class Mask {
   }
 
   message(view: MessageView): MessageView {
-    if (!this.#payloads) return { ...view, ...hiddenPart(view), idempotencyKey: null };
+    if (!this.#payloads) return { ...view, ...this.#hiddenPart(view), idempotencyKey: null };
     if (this.#redactor.isIdle) return view;
     // Nobody knows which part is which in a text that cannot be read.
     if (view.problem !== null) return { ...view, found: null, hidden: true };
@@ -50,9 +53,9 @@ export class Mask {
   }
 
   letter(view: DeadLetterView): DeadLetterView {
-    if (!this.#payloads) return hiddenLetter(view);
+    if (!this.#payloads) return this.#hiddenLetter(view);
     if (this.#redactor.isIdle) return view;
-    if (view.messageId === null || view.fields !== undefined) return hiddenLetter(view);
+    if (view.messageId === null || view.fields !== undefined) return this.#hiddenLetter(view);
     const redaction = this.#redactor.begin();
     const parts = contentIn(redaction, view);
     const error = errorIn(redaction, 'error', view.error);
@@ -89,8 +92,26 @@ export class Mask {
   }
 
   #isClosed(field: string): boolean {
-    if (!this.#payloads) return !OPEN_FIELDS.includes(field);
-    return /^(?:key$|headers\.|payload\b)/.test(field) && this.#redactor.covers(field);
+    if (/^(?:key$|headers\.|payload\b)/.test(field) && this.#redactor.covers(field)) return true;
+    return !this.#payloads && !OPEN_FIELDS.includes(field);
+  }
+
+  #hiddenLetter(view: DeadLetterView): DeadLetterView {
+    const { name, code, status } = view.error;
+    const known = { ...(code === undefined ? {} : { code }), ...(status === undefined ? {} : { status }) };
+    const error = { name, ...known, message: null, stack: null };
+    return { ...view, ...this.#hiddenPart(view), error, envelope: null, ...(view.fields === undefined ? {} : { fields: null }) };
+  }
+
+  /** A part that is not there stays away. */
+  #hiddenPart({ headers, found }: { readonly headers: Headers; readonly found?: unknown }): Hidden {
+    const parts = { key: null, headers: this.#withoutValues(headers), payload: null, hidden: true };
+    return found === undefined ? parts : { ...parts, found: null };
+  }
+
+  #withoutValues(headers: Headers): Headers {
+    const traceparent = (this.#redactor.covers(TRACE) ? null : traceOf(headers)?.traceparent) ?? null;
+    return Object.fromEntries(Object.keys(headers).map((name) => [name, name === 'traceparent' ? traceparent : null]));
   }
 }
 
@@ -98,24 +119,6 @@ export class Mask {
 export const NO_MASK = new Mask({ payloads: true, redact: [] });
 
 type Hidden = Pick<MessageView, 'key' | 'headers' | 'payload' | 'hidden'> & { readonly found?: null };
-
-/** A part that is not there stays away. */
-function hiddenPart({ headers, found }: { readonly headers: Headers; readonly found?: unknown }): Hidden {
-  const parts = { key: null, headers: withoutValues(headers), payload: null, hidden: true };
-  return found === undefined ? parts : { ...parts, found: null };
-}
-
-function hiddenLetter(view: DeadLetterView): DeadLetterView {
-  const { name, code, status } = view.error;
-  const known = { ...(code === undefined ? {} : { code }), ...(status === undefined ? {} : { status }) };
-  const error = { name, ...known, message: null, stack: null };
-  return { ...view, ...hiddenPart(view), error, envelope: null, ...(view.fields === undefined ? {} : { fields: null }) };
-}
-
-function withoutValues(headers: Headers): Headers {
-  const traceparent = traceOf(headers)?.traceparent;
-  return Object.fromEntries(Object.keys(headers).map((name) => [name, name === 'traceparent' ? (traceparent ?? null) : null]));
-}
 
 type Content = Pick<MessageView, 'key' | 'headers' | 'payload'>;
 

@@ -2,9 +2,6 @@ import type { MessageTypeDefinition, TopicDefinition } from '../contract/topic.j
 import type { Schema } from './schema.js';
 import { SchemaBook } from './schema-book.js';
 
-/** As many as a Millrace is made for. */
-const MOST_TOPICS = 1_000;
-
 /** A topic of which no contract is at hand. */
 interface KnownTopic {
   readonly name: string;
@@ -20,7 +17,7 @@ interface KnownTopic {
 export function asyncApiDocument(contracts: readonly TopicDefinition[], known: readonly KnownTopic[]): object {
   const book = new SchemaBook();
   const own = new Map(contracts.map((topic) => [topic.name, topic]));
-  const others = known.filter(({ name }) => !own.has(name)).slice(0, MOST_TOPICS);
+  const others = known.filter(({ name }) => !own.has(name));
   const channels = [...own.values()].map((topic): [string, object] => [topic.name, channelOf(topic, book)]);
   const unknown = others.map(({ name, partitions }): [string, object] => [name, {
     address: name, description: 'It is known in Redis. This application has no contract of it.', messages: {}, 'x-millrace-partitions': partitions,

@@ -122,6 +122,9 @@ class Environment {
   @IsOptional() @IsString()
   MILLRACE_ORIGINS?: string;
 
+  @IsOptional() @IsString()
+  MILLRACE_REDACT?: string;
+
   @IsOptional() @IsIn(['0', '1', 'true', 'false'])
   MILLRACE_HTTP_CALLS?: string;
 
@@ -286,6 +289,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_ORIGINS',
     default: '',
     description: 'For the server behind a proxy that writes another Host: origins of its pages, as https://ops.example.com, separated by commas.',
+  },
+  {
+    name: 'MILLRACE_REDACT',
+    default: '',
+    description: 'For the server: fields of payloads and headers that nobody sees, as authorization,card.number, separated by commas.',
   },
   { name: 'MILLRACE_HTTP_CALLS', default: '0', description: 'For the server: 1 lets those who may send call methods of services, too.' },
   {

@@ -1,0 +1,65 @@
+import { afterAll, afterEach, beforeAll } from '@jest/globals';
+import { MillraceModule } from '@millrace/nestjs';
+import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { type INestApplication, Module, type ModuleMetadata, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { ServerOptions } from '../src/server-options.js';
+import { startServer } from '../src/start-server.js';
+import { ADAPTERS, ALONE, type Answer, send, type Sent, SILENT } from './fixture.js';
+
+export interface StartOptions {
+  /** One of {@link ADAPTERS}. Default Express. */
+  readonly adapter?: string;
+  /** Called before it listens. */
+  readonly prepare?: (app: INestApplication) => void;
+}
+
+/** A Redis for the tests of a file, and an application for each of them, which is closed behind it. */
+export class ServerBed {
+  readonly #name: string;
+  #redis!: TestRedis;
+  #app: INestApplication | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+    beforeAll(async () => void (this.#redis = await startTestRedis()));
+    afterAll(() => this.#redis.stop());
+    afterEach(async () => {
+      await this.#app?.close();
+      this.#app = undefined;
+    });
+  }
+
+  /** The application that was started last. */
+  get app(): INestApplication {
+    return this.#app!;
+  }
+
+  /** An application with a place of its own in Redis. */
+  module({ imports = [], ...parts }: ModuleMetadata = {}): Type {
+    const root = MillraceModule.forRoot({ redis: this.#redis.url, prefix: uniqueName(this.#name) });
+    @Module({ ...parts, imports: [root, ...imports] })
+    class AppModule {}
+    return AppModule;
+  }
+
+  async start(root: Type, { adapter = 'Express', prepare }: StartOptions = {}): Promise<void> {
+    const app = await NestFactory.create(root, ADAPTERS[adapter]!(), { logger: false, abortOnError: false });
+    prepare?.(app);
+    await this.listen(app);
+  }
+
+  async listen(app: INestApplication): Promise<void> {
+    this.#app = app;
+    await app.listen(0, '127.0.0.1');
+  }
+
+  /** Starts the server alone beside an application. */
+  async startAlone(root: Type, options: Partial<ServerOptions>): Promise<void> {
+    this.#app = await startServer(root, { ...ALONE, ...options }, SILENT);
+  }
+
+  send(path: string, sent?: Sent): Promise<Answer> {
+    return send(this.app, path, sent);
+  }
+}
