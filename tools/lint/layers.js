@@ -35,7 +35,7 @@ export const PACKAGES = [
   { packages: ['@nestjs/*'], code: ['libs/nestjs', 'apps/*'], tests: [] },
   { packages: ['pg', 'pg-pool', '@electric-sql/*', 'mysql2', 'drizzle-orm', 'kysely', 'knex', 'typeorm'], code: ['libs/outbox', 'apps/*'], tests: ['libs/nestjs'] },
   { packages: ['@nats-io/*', 'amqplib'], code: ['apps/bench'], tests: [] },
-  { packages: ['prom-client', '@opentelemetry/*'], code: ['libs/telemetry', 'apps/*'], tests: [] },
+  { packages: ['prom-client', '@opentelemetry/*'], code: ['libs/telemetry', 'apps/*'], tests: ['libs/nestjs'] },
   { packages: ['redis', '@redis/*', 'iovalkey'], code: [], tests: [] },
 ];
 

@@ -16,8 +16,8 @@ export interface AnswerParts {
   readonly signal: AbortSignal;
   /** How much may wait for the caller; see `MillraceServerOptions.answerBufferBytes`. */
   readonly bufferBytes: number;
-  /** Nothing more comes of the values. */
-  readonly ended: () => void;
+  /** Nothing more comes of the values: they ended with the failure, or well. */
+  readonly ended: (failure: Error | null) => void;
 }
 
 /**
@@ -130,7 +130,7 @@ export class AnswerItems implements AsyncIterableIterator<string, undefined, und
     this.#hasEnded = true;
     this.#failure = failure;
     this.#subscription?.unsubscribe();
-    this.#parts.ended();
+    this.#parts.ended(failure);
     this.#wake();
   }
 }

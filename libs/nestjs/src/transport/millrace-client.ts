@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import {
-  asError, currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, quote, topicOfRef,
-  withTraceHeaders,
+  asError, currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type OpenSpan, type Parsed, presentSpans,
+  type PublishResult, quote, topicOfRef, withTraceHeaders,
 } from '@millrace/core';
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type MsPattern, type ReadPacket, type WritePacket } from '@nestjs/microservices';
@@ -150,15 +150,26 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     return service;
   }
 
-  #request({ pattern, data: given, metadata }: ReadPacket, instance?: string): StreamedAnswer {
-    const service = this.#service();
+  #request(packet: ReadPacket, instance?: string): Asked {
+    const [service, pattern] = [this.#service(), this.normalizePattern(packet.pattern as MsPattern)];
+    const span = presentSpans()?.open({ operation: 'call', target: service, detail: pattern }) ?? null;
+    const ask = (): StreamedAnswer => this.#asked({ service, pattern, packet, instance });
+    try {
+      return { items: span === null ? ask() : span.run(ask), span };
+    } catch (thrown) {
+      span?.end(thrown);
+      throw thrown;
+    }
+  }
+
+  #asked({ service, pattern, packet: { data: given, metadata }, instance }: Asking): StreamedAnswer {
     if (this.#open === null) throw new MillraceError('CLOSED', 'MillraceClient was closed: the request was not sent.');
     const { data, parts: { headers, timeout } } = recordOf(given);
     return this.#open.rpc.stream({
       service,
       version: REQUEST_VERSION,
       method: REQUEST_METHOD,
-      payloadJson: requestText({ pattern: this.normalizePattern(pattern as MsPattern), data, metadata }),
+      payloadJson: requestText({ pattern, data, metadata }),
       headers: headersOf(headers),
       timeoutMs: timeout === undefined ? this.#timeoutMs : durationMs(timeout),
       idempotent: false,
@@ -197,15 +208,30 @@ function lostEvent(pattern: string, error: unknown): string {
   return `An event of the pattern ${quote(pattern)} was not stored, and nobody subscribed to its emit(): ${asError(error).message}`;
 }
 
+interface Asking {
+  readonly service: string;
+  readonly pattern: string;
+  readonly packet: ReadPacket;
+  readonly instance: string | undefined;
+}
+
+/** A request that is under way. */
+interface Asked {
+  readonly items: StreamedAnswer;
+  /** Ends with it; null for none. */
+  readonly span: OpenSpan | null;
+}
+
 /** Hands the values of an answer over until it ends. @returns a function that says that nobody waits for more */
-function relayed(items: StreamedAnswer, callback: (packet: WritePacket) => void): () => void {
+function relayed({ items, span }: Asked, callback: (packet: WritePacket) => void): () => void {
   let hasFailed = false;
   const fail = (err: unknown): void => {
     if (hasFailed) return;
     hasFailed = true;
+    span?.end(err || WORDLESS);
     callback({ err: err || WORDLESS });
   };
-  return items.pour({
+  const leave = items.pour({
     item: (text) => {
       try {
         const packet = answerIn(text);
@@ -217,9 +243,14 @@ function relayed(items: StreamedAnswer, callback: (packet: WritePacket) => void)
     },
     end: (error) => {
       if (error !== null) fail(error);
-      else if (!hasFailed) callback({ isDisposed: true });
+      span?.end();
+      if (!hasFailed) callback({ isDisposed: true });
     },
   });
+  return () => {
+    leave();
+    span?.end();
+  };
 }
 
 /** Nest takes an error that is nothing, an empty text, 0 or false for none, and its caller would wait for ever. */

@@ -1,5 +1,5 @@
-import { inTrace } from '@millrace/core';
-import type { Rpc, RpcRequest, Serving } from '@millrace/rpc';
+import { inTrace, type OpenSpan, presentSpans } from '@millrace/core';
+import { AnsweredFailure, type Rpc, type RpcRequest, type Serving } from '@millrace/rpc';
 import { isObservable } from 'rxjs';
 import { AnswerItems, failureOf, unwritable } from './answer-items.js';
 import { NO_MESSAGE_HANDLER } from './compat.js';
@@ -29,7 +29,26 @@ export interface RequestParts {
 /** Serves the message patterns of a server; unsubscribing of the caller, and its deadline, end the handler's Observable. */
 export function serveRequests({ rpc, service, concurrency, bufferBytes, book, answer }: RequestParts): Promise<Serving> {
   const exact = new Map(book.requests.map((handler) => [handler.route, handler]));
-  const begin = (request: RpcRequest): Promise<Begun> => {
+  const answered = async ({ request, handler, data, context, span }: Asked): Promise<Answer> => {
+    try {
+      const { result, end } = await answer(handler, data, context).catch((error: unknown) => {
+        throw unwritable(error);
+      });
+      const ended = (failure: Error | null): void => {
+        end();
+        span?.end(thrownIn(failure));
+      };
+      const { signal } = request;
+      if (isObservable(result)) return await new AnswerItems({ values: result, signal, bufferBytes, ended }).begin();
+      const text = textOf(result);
+      ended(null);
+      return text;
+    } catch (error) {
+      span?.end(thrownIn(error));
+      throw error;
+    }
+  };
+  const stream = async (request: RpcRequest): Promise<Answer> => {
     const { pattern: subject, data, metadata } = requestIn(request.payload);
     const handler = exact.get(subject) ?? book.requestHandler(subject);
     if (handler === null) throw failureOf(NO_MESSAGE_HANDLER);
@@ -38,19 +57,27 @@ export function serveRequests({ rpc, service, concurrency, bufferBytes, book, an
       attempt: 1, key: null, partition: null, offset: null,
       subject, pattern: handler.route, headers, metadata, messageId, signal: () => request.signal,
     };
-    return answer(handler, data, new MillraceContext(facts)).catch((error: unknown) => {
-      throw unwritable(error);
-    });
+    const span = presentSpans()?.open({ operation: 'serve', target: service, detail: handler.route, sentIn: [headers] }) ?? null;
+    const asked = { request, handler, data, context: new MillraceContext(facts), span };
+    return span === null ? inTrace(headers, answered, asked) : span.run(() => answered(asked));
   };
-  const answered = async (request: RpcRequest): Promise<AnswerItems | string | null> => {
-    const { result, end } = await begin(request);
-    if (isObservable(result)) return new AnswerItems({ values: result, signal: request.signal, bufferBytes, ended: end }).begin();
-    end();
-    return textOf(result);
-  };
-  const stream = (request: RpcRequest): ReturnType<typeof answered> => inTrace(request.headers, answered, request);
   const methods = new Map([[REQUEST_METHOD, { idempotent: false, stream }]]);
   return rpc.serve({ service, version: REQUEST_VERSION, concurrency, methods });
+}
+
+type Answer = AnswerItems | string | null;
+
+interface Asked {
+  readonly request: RpcRequest;
+  readonly handler: RegisteredHandler;
+  readonly data: unknown;
+  readonly context: MillraceContext;
+  /** Ends with the handler, and with its Observable; null for none. */
+  readonly span: OpenSpan | null;
+}
+
+function thrownIn(failure: unknown): unknown {
+  return failure instanceof AnsweredFailure ? failure.cause : (failure ?? undefined);
 }
 
 /** @returns null for a handler that gave nothing, as nothing is what JSON makes of it */
