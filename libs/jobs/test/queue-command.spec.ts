@@ -26,6 +26,9 @@ beforeEach(async () => {
   await queue.waitUntilReady();
 });
 afterEach(async () => {
+  const client = await counter(queue);
+  // A queue that is closed while it connects again keeps a timer for a while.
+  await waitFor(() => client.status === 'ready', { what: 'the queue to be connected' });
   await queue.close();
   await proxy.stop();
   await fixture.clear();
