@@ -9,7 +9,7 @@ export interface Holder {
 interface Written extends Holder {
   /** When the process was started, as far as the system tells: another one may have its number now. */
   readonly started: string;
-  /** Of this one taking of the lock. */
+  /** Each taking of a lock has another one. */
   readonly id: string;
 }
 
@@ -92,7 +92,7 @@ function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // Of another user.
+    // The process is that of another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
