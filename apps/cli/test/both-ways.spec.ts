@@ -71,6 +71,22 @@ describe('a command', () => {
     expect([code, JSON.parse(stdout)]).toEqual([0, { apiVersion: 1, items: [] }]);
   });
 
+  it.each(['.', '..'])("asks no server for a thing that is named '%s', which Redis knows", async (job) => {
+    await queue.queue.add('send', { number: 4 }, { jobId: job });
+    expect(await bed.json(['jobs', 'get', 'mails', job])).toMatchObject({ id: job });
+    const message = `The job '${job}' cannot be named over HTTP: its URL would be that of something else. Nothing was asked. Ask Redis itself, with --redis. [USAGE]`;
+    for (const line of [['jobs', 'get', 'mails', job], ['jobs', 'rm', 'mails', job, '--execute', '--yes']]) {
+      const { code, stdout, stderr } = await bed.run([...line, '--url', server.url, '--token', TOKEN]);
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
+    }
+    await queue.queue.remove(job);
+  });
+
+  it('asks no server for a thing without a name', async () => {
+    const { code, stderr } = await bed.run(['topics', 'info', '', '--url', server.url, '--token', TOKEN]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("The topic '' cannot be named over HTTP")]);
+  });
+
   it('is refused by a server without its token', async () => {
     for (const token of [[], ['--token', 'another']]) {
       const { code, stderr } = await bed.run(['topics', 'ls', '--url', server.url, ...token]);

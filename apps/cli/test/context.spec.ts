@@ -1,19 +1,35 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { contextsPath } from '../src/connection/contexts.js';
+import { TypeScriptChild } from '@millrace/testing';
+import { type Contexts, contextsPath } from '../src/connection/contexts.js';
 import { type Ended, onTerminal, runHere } from './run-here.js';
 
 const URL = 'http://127.0.0.1:3000';
 const SECRET = 'a-secret-of-32-characters-at-least';
 
+const children: TypeScriptChild[] = [];
 let env: NodeJS.ProcessEnv = {};
 beforeEach(async () => void (env = { XDG_CONFIG_HOME: await mkdtemp(join(tmpdir(), 'millrace-contexts-')) }));
+afterEach(() => Promise.all(children.splice(0).map((one) => one.kill())));
 afterEach(() => rm(env['XDG_CONFIG_HOME']!, { recursive: true }));
 
 function context(...args: string[]): Promise<Ended> {
   return runHere(['context', ...args], { env });
+}
+
+function child(fixture: string, ...args: string[]): TypeScriptChild {
+  const started = new TypeScriptChild(new globalThis.URL(`./fixtures/${fixture}`, import.meta.url), { args, env });
+  children.push(started);
+  return started;
+}
+
+/** A process that has the lock. */
+async function holder(lock: string): Promise<TypeScriptChild> {
+  const started = child('lock-holder.ts', lock);
+  expect(await started.line()).toBe('held');
+  return started;
 }
 
 describe('millrace context', () => {
@@ -57,6 +73,28 @@ describe('millrace context', () => {
     expect(after.ino).not.toBe(before.ino);
     expect(await readdir(dirname(path))).toEqual(['contexts.json']);
   });
+
+  it('loses nothing that several processes add at once, where one was killed that had begun', async () => {
+    const lock = `${contextsPath(env)}.lock`;
+    await mkdir(dirname(lock));
+    await holder(lock).then((killed) => killed.kill());
+    const names = ['a', 'b', 'c', 'd'];
+    const children = names.map((name) => child('context-adder.ts', name));
+    await Promise.all(children.map((one) => one.line()));
+    for (const one of children) one.tell('go');
+    expect(await Promise.all(children.map((one) => one.line()))).toEqual(names.map(() => '0'));
+    const { contexts } = JSON.parse(await readFile(contextsPath(env), 'utf8')) as Contexts;
+    expect(Object.keys(contexts).sort()).toEqual(names.flatMap((name) => Array.from({ length: 10 }, (_, number) => `${name}-${number}`)));
+    expect(await readdir(dirname(lock))).toEqual(['contexts.json']);
+  }, 60_000);
+
+  it('changes nothing while another process does not let go of the file, and names it', async () => {
+    await context('add', 'a', '--url', URL);
+    const { process: { pid } } = await holder(`${contextsPath(env)}.lock`);
+    const refused = await context('add', 'b', '--url', URL);
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining(`Process ${pid} has ${contextsPath(env)}.lock, so `) as unknown });
+    expect((await context('ls', '-q')).stdout).toBe('a\n');
+  }, 60_000);
 
   it.each([
     [['add', 'a b', '--url', URL], 2, 'The name of a context'],

@@ -13,17 +13,18 @@ const MAIN = new URL('../src/main.ts', import.meta.url);
 const APPLICATION = pathToFileURL(join(COMPILED, 'apps/cli/test/fixtures/served.module.js')).href;
 
 let folder = '';
-let child: TypeScriptChild | null = null;
+const children: TypeScriptChild[] = [];
 beforeEach(async () => void (folder = await realpath(await mkdtemp(join(tmpdir(), 'millrace-dev-')))));
 afterEach(async () => {
-  await child?.kill();
-  child = null;
+  await Promise.all(children.splice(0).map((child) => child.kill()));
   await rm(folder, { recursive: true });
   await expectNoChildren();
 });
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): TypeScriptChild {
-  return (child = new TypeScriptChild(MAIN, { args: ['dev', ...args], env: { XDG_CONFIG_HOME: folder, TMPDIR: folder, MILLRACE_APP: '', ...env } }));
+  const child = new TypeScriptChild(MAIN, { args: ['dev', ...args], env: { XDG_CONFIG_HOME: folder, TMPDIR: folder, MILLRACE_APP: '', ...env } });
+  children.push(child);
+  return child;
 }
 
 /** An application with the server among its packages. @returns the file of its module */
@@ -79,6 +80,26 @@ describe('millrace dev', () => {
       await dev.ended;
     }
     expect(existsSync(join(data, 'appendonlydir'))).toBe(true);
+  });
+
+  it('refuses a folder of data that another one has, by any path, until that one has ended or was killed', async () => {
+    const [data, link] = [join(folder, 'data'), join(folder, 'link')];
+    const first = start(['--data', data]);
+    await first.line();
+    await symlink(data, link);
+    const refused = start(['--data', link]);
+    let text = '';
+    refused.process.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    expect(await refused.ended).toEqual({ code: 4, signal: null });
+    expect(text).toContain(`${data} is in use by process ${first.process.pid}, another millrace dev. Two Redises on one folder would lose data: `);
+    const pid = await redisOf(first);
+    await first.kill();
+    await nothingLeft(pid);
+    const next = start(['--data', data]);
+    expect(await next.line()).toMatch(/^REDIS_URL=/);
+    next.process.kill('SIGINT');
+    expect(await next.ended).toEqual({ code: 0, signal: null });
+    expect(await readdir(data)).not.toContain('millrace-dev.lock');
   });
 
   it('serves the HTTP API beside an application, and ends both at Ctrl-C', async () => {

@@ -4,6 +4,7 @@ import { jsonText } from '../src/output/json-text.js';
 import { isColoured } from '../src/output/output.js';
 import { printable } from '../src/output/printable.js';
 import { tableText } from '../src/output/table.js';
+import { clipped, textWidth } from '../src/output/text-width.js';
 import { CliBed } from './cli-bed.js';
 import { onTerminal } from './run-here.js';
 import { HOSTILE, Mail, mails, Order, STEERING } from './topics.js';
@@ -16,19 +17,53 @@ const PLAIN = { isRaw: false, width: null, isColoured: false };
 describe('text for a terminal', () => {
   it('has nothing that steers it, and keeps what is seen', () => {
     expect(printable(HOSTILE)).not.toMatch(STEERING);
-    expect(printable(HOSTILE)).toBe('a\uFFFDred\uFFFD\uFFFDlink\uFFFDgnp.exe\uFFFD\uFFFD b\uFFFD end');
+    expect(printable(HOSTILE)).toBe('a\uFFFDred\uFFFD\uFFFDlink\uFFFDgnp.exe\uFFFD\uFFFD b\uFFFD end\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD');
     expect(printable('Zürich 東京 👍')).toBe('Zürich 東京 👍');
     expect(printable('half \uD800 a pair')).toBe('half \uFFFD a pair');
   });
 
+  it.each([
+    'AD', '34F', '61C', '115F', '1160', '17B4', '180B', '200B', '200D', '2060', '2065', '2800', '3164', 'FE00', 'FE0F', 'FEFF', 'FFA0', 'FFF0', 'FFFF',
+    '13441', '13442', '16FE4', '1D159', '1D173', 'E0000', 'E0041', 'E007F', 'E0100', 'E0FFF',
+  ])('shows a mark in the place of U+%s, which nobody sees', (point) => {
+    const unseen = String.fromCodePoint(parseInt(point, 16));
+    expect([printable(`a${unseen}b`), printable(unseen)]).toEqual(['a\uFFFDb', '\uFFFD']);
+    expect(jsonText(unseen)).toMatch(/^"(?:\\u[0-9a-f]{4}){1,2}"$/);
+    expect(JSON.parse(jsonText([unseen]))).toEqual([unseen]);
+  });
+
+  it('keeps an emoji whole that Unicode lists, and nothing unseen in any other', () => {
+    for (const emoji of ['❤\uFE0F', '👍🏽', '1\uFE0F\u20E3', '👨\u200D👩\u200D👧', '👩🏽\u200D💻', '🏳\uFE0F\u200D🌈', '🇨🇭']) {
+      expect([printable(emoji), jsonText(emoji)]).toEqual([emoji, `"${emoji}"`]);
+    }
+    const hidden = ['1\uFE0F', '👍\uFE0F', '❤\uFE0F\uFE0F', '👨\u200D', '👨\u200D👨\u200D👨', '☺\uFE0E', 'a\u200D👍'];
+    expect(hidden.map(printable)).toEqual(['1\uFFFD', '👍\uFFFD', '❤\uFE0F\uFFFD', '👨\uFFFD', '👨\uFFFD👨\uFFFD👨', '☺\uFFFD', 'a\uFFFD👍']);
+    expect(printable('🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}')).toBe(`🏴${'\uFFFD'.repeat(6)}`);
+  });
+
   it('is made in linear time of any text', () => {
-    for (const part of ['\u001B[', '\u001B]', '\u001B]8;;', '\u009D', '\u001B ']) expect(printable(part.repeat(200_000))).not.toMatch(STEERING);
+    for (const part of ['\u3164', '👨\u200D', '1\uFE0F', '\u001B[', '\u001B]', '\u001B]8;;', '\u009D', '\u001B ']) expect(printable(part.repeat(200_000))).not.toMatch(STEERING);
   });
 
   it('is the same value as JSON, and steers nothing there either', () => {
     const value = { [HOSTILE]: [HOSTILE, '\u{E0001}'] };
     expect(JSON.parse(jsonText(value, 2))).toEqual(value);
     expect(jsonText(value)).not.toMatch(STEERING);
+  });
+});
+
+describe('the columns that a text takes', () => {
+  it.each([
+    ['', 0], ['abc', 3], ['Zürich', 6], ['e\u0301', 1], ['東京', 4], ['ｱ', 1], ['Ａ', 2], ['한', 2], ['\u1112\u1161\u11AB', 2], ['𠀀', 2], ['\u3000', 2], ['\u{1B000}', 2],
+    ['😀', 2], ['\u231A', 2], ['✅', 2], ['⭐', 2], ['☺', 1], ['\u{1F321}', 1], ['🀄', 2], ['❤\uFE0F', 2], ['👍🏽', 2], ['1\uFE0F\u20E3', 2], ['🇨🇭', 2], ['👨\u200D👩\u200D👧', 2],
+    ['\uFFFD', 1], ['…', 1], ['é ✅ 東', 7],
+  ])('are %j: %d', (text, columns) => {
+    expect(textWidth(text)).toBe(columns);
+  });
+
+  it('are no more than there is room for, and an emoji is kept whole or left out', () => {
+    const text = 'ab👨\u200D👩\u200D👧cd';
+    expect([2, 3, 4, 5, 6].map((columns) => clipped(text, columns))).toEqual(['a…', 'ab…', 'ab…', 'ab👨\u200D👩\u200D👧…', text]);
   });
 });
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { type Admin, createAdmin } from '@millrace/admin';
 import {
   deliveryPipeline, type DeliveryContext, fixed, Forwarding, type PayloadClass, Publisher, type RetryPolicy, type Subscription,
-  topicOf,
+  type SubscriptionDefinition, topicOf,
 } from '@millrace/core';
 import { connectServer, type RedisArgument, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
@@ -17,6 +17,8 @@ interface Target {
   readonly topic: PayloadClass;
   readonly group: string;
 }
+
+type Behaviour = Partial<Pick<SubscriptionDefinition, 'ordering' | 'start'>> & { readonly retry?: RetryPolicy };
 
 /** A process of the application. */
 export interface Application {
@@ -89,13 +91,14 @@ export class AdminBed {
     return `${this.prefix}:{${topic}:${partition}}:${rest}`;
   }
 
-  subscribe({ topic, group }: Target, handle: Handle): Promise<Subscription> {
+  /** Subscribes a group that shares its messages, from the earliest on, and tries each once, unless more is said. */
+  subscribe({ topic, group }: Target, handle: Handle, { retry = noRetry, ...more }: Behaviour = {}): Promise<Subscription> {
     const definition = topicOf(topic);
     const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
-    const parts = { retry: noRetry, timeoutMs: null, handle: anyHandle, forwarding: new Forwarding({ jobs: undefined }) };
+    const parts = { retry, timeoutMs: null, handle: anyHandle, forwarding: new Forwarding({ jobs: undefined }) };
     const handler = deliveryPipeline({ topic: definition, group, ...parts });
     const limits = { concurrency: 16, crashLimit: 10, unknownForMs: 0, start: 'earliest' } as const;
-    return this.application.streams.subscribe({ topic: definition, group, ...limits }, handler);
+    return this.application.streams.subscribe({ topic: definition, group, ...limits, ...more }, handler);
   }
 
   /** Resolves when the group has no message left. */

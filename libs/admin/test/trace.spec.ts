@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import type { TracedMessage, TraceOptions } from '@millrace/admin';
+import type { Delivery, TracedMessage, TraceOptions } from '@millrace/admin';
 import { isDeepStrictEqual } from 'node:util';
-import { withTraceContext } from '@millrace/core';
+import { fixed, withTraceContext } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
-import { AdminBed } from './admin-bed.js';
+import { AdminBed, confirmationIn } from './admin-bed.js';
 import { Mail, mails, Order } from './topics.js';
 
 const bed = new AdminBed('trace');
@@ -58,6 +58,35 @@ describe('a trace', () => {
       expect(await deliveries()).toEqual(states);
     });
     expect(await traced({ header: { name: 'correlation', value: 'c-2' }, since })).toMatchObject([{ causationId: 'cause' }]);
+  });
+
+  it('tells that a message waits for another attempt, is put aside with its key, or was skipped', async () => {
+    const { publisher } = bed.application;
+    const since = new Date(Date.now() - 60_000);
+    const fail = async (): Promise<void> => Promise.reject(new Error('as planned'));
+    const done = async (): Promise<void> => undefined;
+    const again = { attempts: 5, backoff: fixed('1h'), deadLetterOn: [] };
+    await bed.subscribe({ topic: Order, group: 'retrying' }, fail, { retry: again });
+    await bed.subscribe({ topic: Order, group: 'parking' }, fail, { ordering: { by: 'key', onExhausted: 'park' } });
+    await (await bed.subscribe({ topic: Order, group: 'sought' }, done)).stop(500);
+    const headers = { correlation: 'c-3' };
+    await publisher.publish(Order, { total: 1, customer: 'a' }, { headers });
+    const [sought, seek] = [{ topic: 'shop.orders', group: 'sought' }, { actor: 'ann', to: 'latest' } as const];
+    const confirm = confirmationIn(await bed.admin.groups.seek(sought, { ...seek, dryRun: true }));
+    await bed.admin.groups.seek(sought, { ...seek, confirm });
+    await bed.subscribe({ topic: Order, group: 'late' }, done, { start: 'latest' });
+    await publisher.publish(Order, { total: 2, customer: 'a' }, { headers });
+    const skipping = { sought: ['skipped', null], late: ['skipped', null] };
+    const failed = { retrying: ['retrying', 2], parking: ['parked', null] };
+    const states = [{ ...failed, ...skipping }, { ...failed, sought: ['waiting', null], late: ['settled', null] }];
+    const deliveries = async (): Promise<unknown> => {
+      const found = await traced({ header: { name: 'correlation', value: 'c-3' }, since });
+      const stateOf = ({ group, state, attempt }: Delivery): [string, unknown] => [group, [state, attempt]];
+      return found.map((one) => Object.fromEntries(one.deliveries!.map(stateOf)));
+    };
+    await waitFor(async () => isDeepStrictEqual(await deliveries(), states), { what: 'each group to have done its part' }).catch(async () => {
+      expect(await deliveries()).toEqual(states);
+    });
   });
 
   it('goes on behind its first page by the cursor alone, since the same moment', async () => {

@@ -15,7 +15,10 @@ export interface HostCommand {
 
 const OPTIONS = { app: { type: 'string' }, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const;
 
-/** Runs the command line of this process. A start that fails is told in one sentence, and ends the process with code 1. */
+/**
+ * Runs the command line of this process. A start that fails, or that can never end, is told in one sentence, and ends the
+ * process with code 1.
+ */
 export async function runHost(command: HostCommand): Promise<void> {
   try {
     const { app, help, version } = parsed(process.argv.slice(2), command);
@@ -26,11 +29,34 @@ export async function runHost(command: HostCommand): Promise<void> {
     const file = applicationFile(app, process.env);
     // The application, and a copy of the host that is beside it, read it there.
     process.env['MILLRACE_APP'] = file;
-    await command.start(file);
+    await started(command, file);
   } catch (thrown) {
-    process.stderr.write(`Cannot start: ${textOf(thrown)}\n`);
-    process.exit(1);
+    refuse(thrown);
   }
+}
+
+/** Node ends a process that has nothing left to do, also where a start is still awaited: quietly, and with code 13 or 0. */
+async function started({ start }: HostCommand, file: string): Promise<void> {
+  const stalled = (): never => refuse(neverLoaded(file));
+  process.once('beforeExit', stalled);
+  try {
+    await start(file);
+  } finally {
+    process.off('beforeExit', stalled);
+  }
+}
+
+function refuse(thrown: unknown): never {
+  process.stderr.write(`Cannot start: ${textOf(thrown)}\n`);
+  process.exit(1);
+}
+
+function neverLoaded(file: string): MillraceError {
+  return new MillraceError(
+    'INVALID_OPTIONS',
+    `${file} never finished loading: it awaits something that cannot come any more, for nothing is left to run in this process. ` +
+      'Mend the await at the top level of a module, the asynchronous provider or the hook of the application that never settles.',
+  );
 }
 
 function parsed(args: string[], { name }: HostCommand): { app?: string; help?: boolean; version?: boolean } {

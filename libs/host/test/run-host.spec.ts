@@ -76,6 +76,23 @@ describe('a host', () => {
   }, 120_000);
 
   it.each([
+    ['awaits for ever at the top level of a module', 'await new Promise(() => {});'],
+    ['has a step of its start that never settles', 'export const loaded = new Promise(() => {});'],
+    ['never settles after work that ended', 'await new Promise((resolve) => setImmediate(resolve)); await new Promise(() => {});'],
+  ])('ends with code 1, and says so, for an application that %s', async (what, text) => {
+    const file = application(`${what.replaceAll(' ', '-')}.mjs`, text);
+    const { code, out, error } = await run(['--app', file]);
+    expect([code, out]).toEqual([1, '']);
+    expect(error).toMatch(/^Cannot start: INVALID_OPTIONS: [^\n]+\n$/);
+    expect(error).toContain(`${file} never finished loading: it awaits something that cannot come any more`);
+  }, 120_000);
+
+  it('lets an application that has started end by itself with code 0', async () => {
+    const file = application('short.mjs', 'setImmediate(() => {});');
+    expect(await run(['--app', file])).toMatchObject({ code: 0, error: '' });
+  }, 120_000);
+
+  it.each([
     ['throws an error', "throw new TypeError('it is broken');", 'Cannot start: TypeError: it is broken\n    at '],
     ['throws something else', "throw 'no error';", 'Cannot start: '],
     ['cannot be read as JavaScript', 'export {', 'SyntaxError'],

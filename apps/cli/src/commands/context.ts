@@ -1,6 +1,6 @@
 import { isName, knownHint } from '@millrace/core';
 import { Option } from 'commander';
-import { type Context, type Contexts, readContexts, writeContexts } from '../connection/contexts.js';
+import { changeContexts, type Context, type Contexts, readContexts } from '../connection/contexts.js';
 import { serverAt } from '../connection/connection.js';
 import { CliError, usage } from '../failure/cli-error.js';
 import { TEXT, YES_NO } from '../output/humanise.js';
@@ -40,12 +40,16 @@ const add: CommandSpec = {
 input, so that no list of processes and no history of a shell has it. The file is for you alone to read.`,
   examples: ['millrace context add staging --url https://staging.example --token - --use', 'millrace context add local --redis redis://127.0.0.1:6379'],
   run: async (session) => {
-    const [name, contexts] = [session.arg(0), readContexts(session.surroundings.env)];
+    const name = session.arg(0);
     if (!isName(name)) throw usage('The name of a context has 1 to 128 of the characters A-Z a-z 0-9 . _ -, and begins with a letter or a digit.');
-    if (Object.hasOwn(contexts.contexts, name)) throw new CliError('REFUSED', `There is a context ${name} already. Remove it first: millrace context rm ${name}`);
-    const all = { ...contexts.contexts, [name]: await contextIn(session) };
+    // Before a token is asked for.
+    assertFree(readContexts(session.surroundings.env), name);
+    const added = await contextIn(session);
     const { use: isUsed } = session.options<{ use?: boolean }>();
-    await write(session, name, { current: isUsed ? name : contexts.current, contexts: all });
+    await change(session, name, (contexts) => {
+      assertFree(contexts, name);
+      return { current: isUsed ? name : contexts.current, contexts: { ...contexts.contexts, [name]: added } };
+    });
   },
 };
 
@@ -66,8 +70,11 @@ const use: CommandSpec = {
   args: ['<context>'],
   examples: ['millrace context use staging'],
   run: async (session) => {
-    const { name, contexts } = known(session);
-    await write(session, name, { ...contexts, current: name });
+    const name = session.arg(0);
+    await change(session, name, (contexts) => {
+      assertKnown(contexts, name);
+      return { ...contexts, current: name };
+    });
   },
 };
 
@@ -77,11 +84,15 @@ const rm: CommandSpec = {
   args: ['<context>'],
   examples: ['millrace context rm staging'],
   run: async (session) => {
-    const { name, contexts } = known(session);
-    const { [name]: _removed, ...rest } = contexts.contexts;
-    const current = contexts.current === name ? null : contexts.current;
-    await writeContexts(session.surroundings.env, { current, contexts: rest });
-    session.output.record(await shown({ ...contexts, current }, name), CONTEXTS);
+    const name = session.arg(0);
+    let removed = {};
+    const { current } = await changeContexts(session.surroundings.env, (contexts) => {
+      assertKnown(contexts, name);
+      const { [name]: gone, ...rest } = contexts.contexts;
+      removed = { [name]: gone };
+      return { current: contexts.current === name ? null : contexts.current, contexts: rest };
+    });
+    session.output.record(await shown({ current, contexts: removed }, name), CONTEXTS);
   },
 };
 
@@ -110,16 +121,21 @@ async function tokenTyped({ surroundings }: Session): Promise<string> {
   throw usage('There is no token on standard input. Give it as one line of a pipe or a file, as < token.txt');
 }
 
-/** @throws CliError NOT_FOUND */
-function known(session: Session): { name: string; contexts: Contexts } {
-  const [name, contexts] = [session.arg(0), readContexts(session.surroundings.env)];
-  if (Object.hasOwn(contexts.contexts, name)) return { name, contexts };
-  throw new CliError('NOT_FOUND', `There is no context ${name}${knownHint(name, Object.keys(contexts.contexts))} See millrace context ls.`);
+/** @throws CliError REFUSED */
+function assertFree({ contexts }: Contexts, name: string): void {
+  if (!Object.hasOwn(contexts, name)) return;
+  throw new CliError('REFUSED', `There is a context ${name} already. Remove it first: millrace context rm ${name}`);
 }
 
-async function write({ output, surroundings }: Session, name: string, contexts: Contexts): Promise<void> {
-  await writeContexts(surroundings.env, contexts);
-  output.record(await shown(contexts, name), CONTEXTS);
+/** @throws CliError NOT_FOUND */
+function assertKnown({ contexts }: Contexts, name: string): void {
+  if (Object.hasOwn(contexts, name)) return;
+  throw new CliError('NOT_FOUND', `There is no context ${name}${knownHint(name, Object.keys(contexts))} See millrace context ls.`);
+}
+
+/** Changes the list, and shows the context of this name. */
+async function change({ output, surroundings }: Session, name: string, to: (contexts: Contexts) => Contexts): Promise<void> {
+  output.record(await shown(await changeContexts(surroundings.env, to), name), CONTEXTS);
 }
 
 async function shown({ current, contexts }: Contexts, name: string): Promise<ShownContext> {

@@ -1,4 +1,5 @@
 import { mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { LocalServer } from '@millrace/redis';
 import { asError, isMillraceError, MillraceError } from '@millrace/core';
 import { Option } from 'commander';
@@ -8,6 +9,7 @@ import type { Shape } from '../output/output.js';
 import type { CommandSpec } from '../session/command-spec.js';
 import { whole } from '../session/common-options.js';
 import type { Session } from '../session/session.js';
+import { type Holder, ProcessLock } from '../surroundings/process-lock.js';
 import { become, hostFor } from './hosts.js';
 
 const NO_SERVER =
@@ -73,7 +75,7 @@ async function startRedis(session: Session): Promise<LocalServer> {
   if (binary === undefined) {
     throw new MillraceError('REDIS_NOT_FOUND', NO_SERVER);
   }
-  const kept = data === undefined ? {} : { data: await folderAt(data) };
+  const kept = data === undefined ? {} : { data: await ownFolder(data) };
   try {
     return await LocalServer.start({ binary, env, appendonly: 'everysec', ...kept, ...(port === undefined ? {} : { port }) });
   } catch (error) {
@@ -82,13 +84,24 @@ async function startRedis(session: Session): Promise<LocalServer> {
   }
 }
 
-async function folderAt(path: string): Promise<string> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    return await realpath(path);
-  } catch (thrown) {
+/**
+ * The folder, which is this process's until it ends: two Redises that write the same files lose data.
+ *
+ * @throws CliError USAGE, REFUSED
+ */
+async function ownFolder(path: string): Promise<string> {
+  const { folder, taken } = await lockedFolder(path).catch((thrown: unknown): never => {
     throw new CliError('USAGE', `--data names ${path}, which cannot be a folder of data: ${asError(thrown).message}. Say another one.`);
-  }
+  });
+  if (taken instanceof ProcessLock) return folder;
+  const who = taken.pid === null ? 'another millrace dev' : `process ${taken.pid}, another millrace dev`;
+  throw new CliError('REFUSED', `${folder} is in use by ${who}. Two Redises on one folder would lose data: end that one, or say another --data.`);
+}
+
+async function lockedFolder(path: string): Promise<{ folder: string; taken: ProcessLock | Holder }> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const folder = await realpath(path);
+  return { folder, taken: ProcessLock.take(join(folder, 'millrace-dev.lock')) };
 }
 
 /** Lines for `.env` where people read; they are data, so nothing else is among them. */

@@ -1,6 +1,6 @@
 import type { Target } from '@millrace/admin';
 import { asError } from '@millrace/core';
-import { CliError } from '../failure/cli-error.js';
+import { CliError, usage } from '../failure/cli-error.js';
 import type { Json, OperationOptions, Operator, ServiceCall } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
@@ -57,7 +57,7 @@ export class HttpOperator implements Operator {
   }
 
   #urlOf(path: string, target: Target): URL {
-    const filled = path.replace(/:([A-Za-z]+)/g, (_, name: string) => encodeURIComponent(target[name] ?? ''));
+    const filled = path.replace(/:([A-Za-z]+)/g, (_, name: string) => segmentOf(name, target[name] ?? ''));
     return new URL(`${this.#options.url.replace(/\/+$/, '')}${API}${filled}`);
   }
 
@@ -78,6 +78,16 @@ export class HttpOperator implements Operator {
       throw error.name === 'TimeoutError' ? late() : unreachable(url, error);
     }
   }
+}
+
+/**
+ * No URL has a segment that is empty, `.` or `..`, however it is written: it would be the URL of something else.
+ *
+ * @throws CliError USAGE
+ */
+function segmentOf(name: string, value: string): string {
+  if (!/^\.{0,2}$/.test(value)) return encodeURIComponent(value);
+  throw usage(`The ${name} '${value}' cannot be named over HTTP: its URL would be that of something else. Nothing was asked. Ask Redis itself, with --redis.`);
 }
 
 type Request = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };

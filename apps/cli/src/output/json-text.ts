@@ -1,11 +1,15 @@
-/** All that is not seen or steers a terminal but the line breaks between the parts of a document. */
-const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+import { withoutUnseen } from './unseen.js';
 
 /** JSON, on one line unless it is indented. It is the same value in any program, and moves no terminal. */
 export function jsonText(value: unknown, indent = 0): string {
-  return JSON.stringify(value, null, indent).replace(UNSEEN, (unseen) => unseen.replace(/[^]/g, escaped));
+  return withoutUnseen(JSON.stringify(value, null, indent), escaped);
 }
 
-function escaped(unit: string): string {
+/** Line breaks stand between the parts of a document, and in no text of it. */
+function escaped(unseen: string): string {
+  return unseen === '\n' ? unseen : unseen.replace(/[^]/g, escapedUnit);
+}
+
+function escapedUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -11,7 +11,6 @@ export interface LettersDiscarded {
   readonly discarded: number;
   /** Those of the selected ones that were not there any more. */
   readonly missing: number;
-  readonly partial: boolean;
 }
 
 /**
@@ -34,7 +33,7 @@ export async function discardDeadLetters(
       name: 'deadLetters.discard', target: { topic, group }, terms: selection, isDestructive: true,
       observe: (boundary) => selectLetters(parts, { topic, group }, { selection, boundary }),
       apply: (seen) => discardAll(parts, group, seen),
-      isPartial: ({ partial }) => partial,
+      isPartial: ({ missing }) => missing > 0,
     },
     terms,
   );
@@ -45,6 +44,5 @@ async function discardAll({ streams }: UseCaseParts, group: string, { topic, ids
   for (let from = 0; from < ids.length; from += A_STEP) {
     discarded += (await streams.deadLetters.discard(topic, group, { ids: ids.slice(from, from + A_STEP) })).discarded;
   }
-  const missing = ids.length - discarded;
-  return { discarded, missing, partial: missing > 0 };
+  return { discarded, missing: ids.length - discarded };
 }

@@ -24,8 +24,6 @@ export interface LettersRedriven {
   readonly redriven: number;
   /** By dead letter. */
   readonly items: readonly { readonly id: string; readonly outcome: RedriveOutcome }[];
-  /** Whether some were not redriven. */
-  readonly partial: boolean;
   /** The failure that ended it before its end; null when it came to its end. */
   readonly failure: { readonly code: string | null; readonly message: string } | null;
 }
@@ -51,7 +49,7 @@ export async function redriveDeadLetters(
       name: 'deadLetters.redrive', target: { topic, group }, terms: { ...selection, rate }, isDestructive: ids === undefined,
       observe: (boundary) => selectLetters(parts, { topic, group }, { selection, boundary }),
       apply: (seen) => redriveAll(parts, group, { seen, rate }),
-      isPartial: ({ partial }) => partial,
+      isPartial: ({ items }) => items.some(({ outcome }) => outcome !== 'redriven'),
     },
     terms,
   );
@@ -80,7 +78,7 @@ async function redriveAll({ streams }: UseCaseParts, group: string, { seen, rate
     }
   }
   const items = [...outcomes].map(([id, outcome]) => ({ id, outcome }));
-  return { redriven, items, partial: items.some(({ outcome }) => outcome !== 'redriven'), failure };
+  return { redriven, items, failure };
 }
 
 function outcomeOf(id: string, { missing, unreadable }: RedriveResult): RedriveOutcome {

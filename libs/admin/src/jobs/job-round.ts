@@ -10,8 +10,6 @@ export interface JobsActedOn {
   readonly done: number;
   /** By job. */
   readonly items: readonly JobItem[];
-  /** Whether it was not done to some of them. */
-  readonly partial: boolean;
   /** The failure that ended it before its end; null when it came to its end. */
   readonly failure: { readonly code: string | null; readonly message: string } | null;
 }
@@ -34,5 +32,5 @@ export async function actOnEach(ids: readonly string[], act: (id: string) => Pro
   }
   const items = [...outcomes].map(([id, outcome]) => ({ id, outcome }));
   const done = items.filter(({ outcome }) => outcome === 'done').length;
-  return { done, items, partial: done < items.length, failure };
+  return { done, items, failure };
 }

@@ -44,7 +44,7 @@ function move({ queues, mutations }: JobParts, { queue: name }: QueueTarget, wan
       name: operation, target: { queue: name }, terms: selection, isDestructive: ids === undefined,
       observe: async (boundary) => selectJobs(await queues.open(name), { state, selection, boundary }),
       apply: (seen) => actOnEach(seen.ids, (id) => act(seen.queue, id)),
-      isPartial: ({ partial }) => partial,
+      isPartial: ({ done, items }) => done < items.length,
     },
     terms,
   );
