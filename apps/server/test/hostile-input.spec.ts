@@ -158,6 +158,32 @@ describe('a body of 20,000 levels, more than a recursive function can walk,', ()
   });
 });
 
+describe('content of 20,000 levels that another program has stored', () => {
+  const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+
+  it('is a message with a problem and its text, and the others of its page are shown', async () => {
+    expect(await post(MESSAGES, NOTE)).toMatchObject({ status: 201 });
+    await bed.command('XADD', `${bed.prefix}:{test.hostile:0}:log`, `${Date.now()}-16`, 'm', `[[1,"deep-1",null,null,null,${DEEP}]]`);
+    const deep = { id: 'deep-1', offset: 1, payload: null, problem: 'INVALID_PAYLOAD', found: expect.stringMatching(/^\[1,"deep-1",.*\[{1000,}…$/) };
+    for (const path of [MESSAGES, `${MESSAGES}/find?id=deep-1`]) {
+      const { status, body } = await bed.send(path);
+      expect({ status, last: (body as { items: unknown[] }).items.at(-1) }).toMatchObject({ status: 200, last: deep });
+    }
+    expect(await bed.send(MESSAGES)).toMatchObject({ body: { items: [{ offset: 0, payload: { text: 'a' }, problem: null }, {}] } });
+    expect(await bed.send(`${API}/trace?messageId=deep-1`)).toMatchObject({ status: 200, body: { items: [{ message: deep }] } });
+  });
+
+  it('is a job with a problem, and the others of its page are shown', async () => {
+    const ids: string[] = [];
+    for (let number = 0; number < 2; number += 1) ids.push(((await post(JOBS, NOTE)).body as { id: string }).id);
+    await bed.command('HSET', `{${bed.prefix}}:hostile:${ids[1]!}`, 'data', DEEP, 'returnvalue', DEEP);
+    expect(await bed.send(`${API}/queues/hostile/jobs?state=waiting`)).toMatchObject({
+      status: 200, body: { items: [{ data: { text: 'a' }, problem: null }, { id: ids[1], problem: 'INVALID_PAYLOAD' }] },
+    });
+    expect(await bed.send(`${API}/queues/hostile/jobs/${ids[1]!}`)).toMatchObject({ status: 200, body: { problem: 'INVALID_PAYLOAD' } });
+  });
+});
+
 describe('a header that is an option', () => {
   it('is read as UTF-8: keys and headers of the message are stored as they were sent', async () => {
     const headers = {
