@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -102,16 +104,19 @@ describe('millrace dev', () => {
     expect(await readdir(data)).not.toContain('millrace-dev.lock');
   });
 
-  it('serves the HTTP API beside an application, and ends both at Ctrl-C', async () => {
+  it('serves the HTTP API beside an application, and ends both at Ctrl-C, also with a connection that sends nothing', async () => {
     const port = await freePort();
     const dev = start(['--app', await application()], { MILLRACE_PORT: `${port}` });
     expect([await dev.line(), await dev.line()]).toEqual([expect.stringMatching(/^REDIS_URL=/), `MILLRACE_URL=http://127.0.0.1:${port}`]);
     let line = '';
     while (!line.includes('listening on')) line = await dev.line();
+    const silent = connect(port, '127.0.0.1').resume();
+    await once(silent, 'connect');
     expect(await runHere(['topics', 'ls', '--json', '--url', `http://127.0.0.1:${port}`], { env: {} })).toMatchObject({ code: 0 });
     const pid = await redisOf(dev);
     dev.process.kill('SIGINT');
     expect(await dev.ended).toEqual({ code: 0, signal: null });
+    silent.destroy();
     await nothingLeft(pid);
   });
 

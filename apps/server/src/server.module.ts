@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { withoutHandlers } from '@millrace/nestjs';
 import { HealthController } from './health.controller.js';
+import { HttpConnections } from './http-connections.js';
 import { MillraceServerModule } from './millrace-server.module.js';
 import { OwnRoutes } from './own-routes.guard.js';
 import type { MillraceServerOptions } from './server-module-options.js';
@@ -15,7 +16,7 @@ export class ServerModule {
       imports: [withoutHandlers(app), MillraceServerModule.forRoot(options)],
       // Beside its place in the API: probes do not know that.
       controllers: [HealthController],
-      providers: [{ provide: APP_GUARD, useClass: OwnRoutes }],
+      providers: [{ provide: APP_GUARD, useClass: OwnRoutes }, HttpConnections],
     };
   }
 }

@@ -1,13 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { MillraceError, MillraceModule, Topic } from '@millrace/nestjs';
-import { connectServer } from '@millrace/redis';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { Controller, Get, type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
+import { Controller, Get, type LoggerService } from '@nestjs/common';
 import { IsInt } from 'class-validator';
-import { startServer } from '../src/start-server.js';
-import { ALONE } from './fixture.js';
+import { API, type Answer } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.failing')
 class Failing {
@@ -25,40 +21,23 @@ class FailingController {
   }
 }
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
-let prefix: string;
+const bed = new ServerBed('failures');
 const logged: unknown[][] = [];
 const write = (...entry: unknown[]): void => void logged.push(entry);
 const logger: LoggerService = { log: () => undefined, warn: (...entry) => write('warn', ...entry), error: (...entry) => write('error', ...entry) };
 
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-  logged.splice(0);
-});
+afterEach(() => void logged.splice(0));
 
-function applicationModule(): Type {
-  prefix = uniqueName('failures');
-  @Module({
-    imports: [MillraceModule.forRoot({ redis: redis.url, prefix, publishDeadline: '100ms' }), MillraceModule.forFeature([Failing])],
-    controllers: [FailingController],
-  })
-  class AppModule {}
-  return AppModule;
+async function start(): Promise<void> {
+  const parts = { imports: [MillraceModule.forFeature([Failing])], controllers: [FailingController] };
+  await bed.startAlone(bed.module(parts, { publishDeadline: '100ms' }), {}, logger);
 }
 
-async function start(): Promise<string> {
-  app = await startServer(applicationModule(), ALONE, logger);
-  return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
-}
-
-async function answerTo(error: unknown): Promise<{ status: number; body: unknown }> {
+async function answerTo(error: unknown): Promise<Pick<Answer, 'status' | 'body'>> {
   thrown = error;
-  const response = await fetch(`${await start()}/failing`);
-  return { status: response.status, body: await response.json() };
+  await start();
+  const { status, body } = await bed.send('/failing');
+  return { status, body };
 }
 
 const FAILED = 'The server failed; its log says why.';
@@ -86,17 +65,13 @@ describe('a failure that is not the client\'s', () => {
   });
 
   it('from Redis is answered with its code, and the words of Redis are logged', async () => {
-    const url = await start();
-    const direct = await connectServer({ url: redis.url, name: 'spec' });
-    const log = `${prefix}:{test.failing:0}:log`;
-    await direct.control.call('DEL', log);
-    await direct.control.call('SET', log, 'no stream');
-    direct.close();
-    const headers = { 'content-type': 'application/json' };
-    const response = await fetch(`${url}/millrace/api/v1/topics/test.failing/messages`, { method: 'POST', body: '{"amount":1}', headers });
-    const body = (await response.json()) as { code: string };
-    expect({ status: response.status, body }).toEqual({
-      status: 503, body: { status: 503, title: 'Nothing was stored. Send it again later.', code: body.code },
+    await start();
+    const log = `${bed.prefix}:{test.failing:0}:log`;
+    await bed.command('DEL', log);
+    await bed.command('SET', log, 'no stream');
+    const { status, body } = await bed.send(`${API}/topics/test.failing/messages`, { body: { amount: 1 } });
+    expect({ status, body }).toEqual({
+      status: 503, body: { status: 503, title: 'Nothing was stored. Send it again later.', code: expect.any(String) },
     });
     expect(logged.filter(([level, line]) => level === 'warn' && String(line).includes('WRONGTYPE'))).toHaveLength(1);
   });

@@ -1,16 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { request, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { OPERATIONS } from '@millrace/admin';
-import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
-import { connectServer } from '@millrace/redis';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { IsOptional, IsString } from 'class-validator';
 import { OTHER_ROUTES } from '../src/documents/other-routes.js';
-import { startServer } from '../src/start-server.js';
-import { ALONE } from './fixture.js';
+import { API, portOf } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.hostile')
 class Note {
@@ -23,32 +20,15 @@ class NoteJob {
   @IsString() text!: string;
 }
 
-const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const JSON_TYPE = { 'content-type': 'application/json' };
-const MESSAGES = '/millrace/api/v1/topics/test.hostile/messages';
+const MESSAGES = `${API}/topics/test.hostile/messages`;
+const JOBS = `${API}/jobs/test-hostile`;
 
-let redis: TestRedis;
-let app: INestApplication;
-let prefix: string;
-
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
+const bed = new ServerBed('hostile');
 beforeEach(() => start(30_000));
-afterEach(() => app.close());
 
-function applicationModule(): Type {
-  prefix = uniqueName('hostile');
-  @Module({ imports: [MillraceModule.forRoot({ redis: redis.url, prefix }), MillraceModule.forFeature([Note, NoteJob])] })
-  class AppModule {}
-  return AppModule;
-}
-
-async function start(requestTimeoutMs: number): Promise<void> {
-  app = await startServer(applicationModule(), { ...ALONE, calls: true, requestTimeoutMs }, silent);
-}
-
-function port(): number {
-  return ((app.getHttpServer() as Server).address() as AddressInfo).port;
+function start(requestTimeoutMs: number): Promise<void> {
+  return bed.startAlone(bed.module({ imports: [MillraceModule.forFeature([Note, NoteJob])] }), { calls: true, requestTimeoutMs });
 }
 
 interface Answer {
@@ -60,7 +40,7 @@ interface Answer {
 /** Sends exactly these bytes and headers, several of one name too. */
 function post(path: string, body: string | Buffer, headers: Record<string, string | string[]> = JSON_TYPE): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port: port(), path, method: 'POST', headers }, (response) => {
+    const sent = request({ host: '127.0.0.1', port: portOf(bed.app), path, method: 'POST', headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
@@ -81,10 +61,7 @@ function bytesOf(text: string): string {
 
 /** Everything that is stored in the partition. */
 async function stored(): Promise<string> {
-  const direct = await connectServer({ url: redis.url, name: 'spec' });
-  const entries = await direct.control.call('XRANGE', `${prefix}:{test.hostile:0}:log`, '-', '+');
-  direct.close();
-  return JSON.stringify(entries);
+  return JSON.stringify(await bed.command('XRANGE', `${bed.prefix}:{test.hostile:0}:log`, '-', '+'));
 }
 
 const NOTE = '{"text":"a"}';
@@ -96,7 +73,7 @@ describe('a body', () => {
     ['nothing that has a name', undefined, NOTE],
     ['a multipart form', 'multipart/form-data; boundary=x', '--x--'],
   ])('that says it is %s is 415, for messages and jobs', async (_, type, body) => {
-    for (const path of [MESSAGES, '/millrace/api/v1/jobs/test-hostile']) {
+    for (const path of [MESSAGES, JOBS]) {
       const answer = await post(path, body, type === undefined ? {} : { 'content-type': type });
       expect(answer).toEqual({
         status: 415, type: 'application/problem+json',
@@ -173,11 +150,37 @@ describe('a body of 20,000 levels, more than a recursive function can walk,', ()
   const posts = [...OPERATIONS, ...OTHER_ROUTES].filter(({ method }) => method === 'POST');
 
   it.each(posts)('is 400 as a whole, as a property and as an option: $path', async ({ path, ...route }) => {
-    const address = `/millrace/api/v1${path.replace(/:(\w+)/g, (_, name: string) => NAMES[name] ?? 'hostile')}`;
+    const address = `${API}${path.replace(/:(\w+)/g, (_, name: string) => NAMES[name] ?? 'hostile')}`;
     const options = 'inputs' in route ? Object.keys(route.inputs) : [];
     for (const body of [DEEP, ...['text', ...options].map((name) => `{"${name}":${DEEP}}`)]) {
       expect(await post(address, body)).toMatchObject({ status: 400, type: 'application/problem+json' });
     }
+  });
+});
+
+describe('content of 20,000 levels that another program has stored', () => {
+  const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+
+  it('is a message with a problem and its text, and the others of its page are shown', async () => {
+    expect(await post(MESSAGES, NOTE)).toMatchObject({ status: 201 });
+    await bed.command('XADD', `${bed.prefix}:{test.hostile:0}:log`, `${Date.now()}-16`, 'm', `[[1,"deep-1",null,null,null,${DEEP}]]`);
+    const deep = { id: 'deep-1', offset: 1, payload: null, problem: 'INVALID_PAYLOAD', found: expect.stringMatching(/^\[1,"deep-1",.*\[{1000,}…$/) };
+    for (const path of [MESSAGES, `${MESSAGES}/find?id=deep-1`]) {
+      const { status, body } = await bed.send(path);
+      expect({ status, last: (body as { items: unknown[] }).items.at(-1) }).toMatchObject({ status: 200, last: deep });
+    }
+    expect(await bed.send(MESSAGES)).toMatchObject({ body: { items: [{ offset: 0, payload: { text: 'a' }, problem: null }, {}] } });
+    expect(await bed.send(`${API}/trace?messageId=deep-1`)).toMatchObject({ status: 200, body: { items: [{ message: deep }] } });
+  });
+
+  it('is a job with a problem, and the others of its page are shown', async () => {
+    const ids: string[] = [];
+    for (let number = 0; number < 2; number += 1) ids.push(((await post(JOBS, NOTE)).body as { id: string }).id);
+    await bed.command('HSET', `{${bed.prefix}}:hostile:${ids[1]!}`, 'data', DEEP, 'returnvalue', DEEP);
+    expect(await bed.send(`${API}/queues/hostile/jobs?state=waiting`)).toMatchObject({
+      status: 200, body: { items: [{ data: { text: 'a' }, problem: null }, { id: ids[1], problem: 'INVALID_PAYLOAD' }] },
+    });
+    expect(await bed.send(`${API}/queues/hostile/jobs/${ids[1]!}`)).toMatchObject({ status: 200, body: { problem: 'INVALID_PAYLOAD' } });
   });
 });
 
@@ -206,9 +209,9 @@ describe('a header that is an option', () => {
   });
 
   it('is 400 on the route of jobs, too', async () => {
-    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': ['a', 'b'] })).toMatchObject({ status: 400 });
-    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': 'K\u00f6ln' })).toMatchObject({ status: 400 });
-    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln') })).toMatchObject({ status: 201 });
+    expect(await post(JOBS, NOTE, { ...JSON_TYPE, 'idempotency-key': ['a', 'b'] })).toMatchObject({ status: 400 });
+    expect(await post(JOBS, NOTE, { ...JSON_TYPE, 'idempotency-key': 'K\u00f6ln' })).toMatchObject({ status: 400 });
+    expect(await post(JOBS, NOTE, { ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln') })).toMatchObject({ status: 201 });
   });
 });
 
@@ -235,7 +238,7 @@ describe('a request that comes in slowly', () => {
     ['its body does not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"text":`],
     ['its headers do not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: localhost\r\n`],
   ])('is 408 and its connection closed: %s', async (_, sent) => {
-    await app.close();
+    await bed.app.close();
     await start(100);
     expect(await raw(sent)).toMatch(/^HTTP\/1\.1 408 /);
   });
@@ -245,7 +248,7 @@ describe('a request that comes in slowly', () => {
 function raw(bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
-    const socket = connect(port(), '127.0.0.1', () => socket.write(bytes));
+    const socket = connect(portOf(bed.app), '127.0.0.1', () => socket.write(bytes));
     socket.on('data', (chunk) => (answer += chunk.toString()));
     socket.on('error', reject);
     socket.on('close', () => resolve(answer));

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import { MillraceModule } from '@millrace/nestjs';
+import { MillraceModule, type MillraceOptions } from '@millrace/nestjs';
+import { connectServer, type RedisArgument, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { type INestApplication, Module, type ModuleMetadata, type Type } from '@nestjs/common';
+import { type INestApplication, type LoggerService, Module, type ModuleMetadata, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { ServerOptions } from '../src/server-options.js';
 import { startServer } from '../src/start-server.js';
@@ -16,14 +17,23 @@ export interface StartOptions {
 
 /** A Redis for the tests of a file, and an application for each of them, which is closed behind it. */
 export class ServerBed {
+  /** That of the application that was made last. */
+  prefix = '';
   readonly #name: string;
   #redis!: TestRedis;
+  #direct!: StandaloneTopology;
   #app: INestApplication | undefined;
 
   constructor(name: string) {
     this.#name = name;
-    beforeAll(async () => void (this.#redis = await startTestRedis()));
-    afterAll(() => this.#redis.stop());
+    beforeAll(async () => {
+      this.#redis = await startTestRedis();
+      this.#direct = await connectServer({ url: this.#redis.url, name: 'spec' });
+    });
+    afterAll(async () => {
+      this.#direct.close();
+      await this.#redis.stop();
+    });
     afterEach(async () => {
       await this.#app?.close();
       this.#app = undefined;
@@ -36,8 +46,9 @@ export class ServerBed {
   }
 
   /** An application with a place of its own in Redis. */
-  module({ imports = [], ...parts }: ModuleMetadata = {}): Type {
-    const root = MillraceModule.forRoot({ redis: this.#redis.url, prefix: uniqueName(this.#name) });
+  module({ imports = [], ...parts }: ModuleMetadata = {}, options: Partial<MillraceOptions> = {}): Type {
+    this.prefix = uniqueName(this.#name);
+    const root = MillraceModule.forRoot({ redis: this.#redis.url, prefix: this.prefix, ...options });
     @Module({ ...parts, imports: [root, ...imports] })
     class AppModule {}
     return AppModule;
@@ -55,8 +66,13 @@ export class ServerBed {
   }
 
   /** Starts the server alone beside an application. */
-  async startAlone(root: Type, options: Partial<ServerOptions>): Promise<void> {
-    this.#app = await startServer(root, { ...ALONE, ...options }, SILENT);
+  async startAlone(root: Type, options: Partial<ServerOptions> = {}, logger: LoggerService = SILENT): Promise<void> {
+    this.#app = await startServer(root, { ...ALONE, ...options }, logger);
+  }
+
+  /** One command to Redis, past the tested code. */
+  command(name: string, ...args: RedisArgument[]): Promise<unknown> {
+    return this.#direct.control.call(name, ...args);
   }
 
   send(path: string, sent?: Sent): Promise<Answer> {

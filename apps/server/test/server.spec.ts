@@ -1,13 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
 import { defineTopic, Job, MessageType, MillraceModule, Topic } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import { IsInt, IsString } from 'class-validator';
 import { readServerOptions } from '../src/server-options.js';
 import { startServer } from '../src/start-server.js';
-import { ALONE } from './fixture.js';
+import { ALONE, type Answer, API, portOf, SILENT } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
 @Topic('test.ordered')
 class Ordered {
@@ -26,74 +24,52 @@ class Mail {
   @IsString() to!: string;
 }
 
-const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const token = 'a-token-that-is-longer-than-thirty-two';
+const ORDERED = `${API}/topics/test.ordered/messages`;
+const MAIL = `${API}/jobs/test-mail`;
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
-
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.stop());
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-});
+const bed = new ServerBed('server');
 
 function applicationModule(): Type {
-  @Module({
-    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, LargeOrdered, Anything, Mail])],
-  })
-  class AppModule {}
-  return AppModule;
+  return bed.module({ imports: [MillraceModule.forFeature([Ordered, LargeOrdered, Anything, Mail])] });
 }
 
-async function start(options: { token?: string } = {}): Promise<string> {
-  app = await startServer(applicationModule(), { ...ALONE, ...options }, silent);
-  return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
+function start(options: { token?: string } = {}): Promise<void> {
+  return bed.startAlone(applicationModule(), options);
 }
 
-interface Answer {
-  status: number;
-  type: string | null;
-  body: unknown;
-}
-
-async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const response = await fetch(url, { method: 'POST', body: text, headers: { 'content-type': 'application/json', ...headers } });
-  return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
+function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  return bed.send(path, { body, headers });
 }
 
 describe('the HTTP API', () => {
   it('publishes with the contract of the topic: 201, then 200 for a duplicate, 409 for another payload with the key', async () => {
-    const url = `${await start()}/millrace/api/v1/topics/test.ordered/messages`;
-    const first = await post(url, { amount: 1 }, { 'idempotency-key': 'k' });
+    await start();
+    const first = await post(ORDERED, { amount: 1 }, { 'idempotency-key': 'k' });
     expect(first).toMatchObject({ status: 201, body: { partition: 0, offset: 0, duplicate: false } });
     const { id } = first.body as { id: string };
-    expect(await post(url, { amount: 1 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { id, duplicate: true } });
-    expect(await post(url, { amount: 2 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+    expect(await post(ORDERED, { amount: 1 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { id, duplicate: true } });
+    expect(await post(ORDERED, { amount: 2 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
   });
 
   it('publishes later, for a while, and as one type of message', async () => {
-    const url = `${await start()}/millrace/api/v1/topics/test.ordered/messages`;
+    await start();
     const later = new Date(Date.now() + 60_000).toISOString();
     const delayed = { status: 201, body: { offset: null } };
-    expect(await post(url, { amount: 1 }, { 'millrace-delay': '1h', 'millrace-ttl': '10m', 'millrace-deadline': '5s' })).toMatchObject(delayed);
-    expect(await post(url, { amount: 1 }, { 'millrace-deliver-at': later })).toMatchObject(delayed);
+    expect(await post(ORDERED, { amount: 1 }, { 'millrace-delay': '1h', 'millrace-ttl': '10m', 'millrace-deadline': '5s' })).toMatchObject(delayed);
+    expect(await post(ORDERED, { amount: 1 }, { 'millrace-deliver-at': later })).toMatchObject(delayed);
     const large = { amount: 1_000, approvedBy: 'a' };
-    expect(await post(url, large, { 'millrace-type': 'large' })).toMatchObject({ status: 201, body: { offset: 0 } });
-    expect(await post(url, { amount: 1 }, { 'millrace-type': 'large' })).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD' } });
+    expect(await post(ORDERED, large, { 'millrace-type': 'large' })).toMatchObject({ status: 201, body: { offset: 0 } });
+    expect(await post(ORDERED, { amount: 1 }, { 'millrace-type': 'large' })).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD' } });
   });
 
   it.each(['{"a":1}', '[1,"a"]', '"text"', '7', 'true', 'null'])('publishes %s to a topic without a class alone', async (body) => {
-    const url = await start();
-    expect(await post(`${url}/millrace/api/v1/topics/test.anything/messages`, body)).toMatchObject({ status: 201, body: { offset: 0 } });
+    await start();
+    expect(await post(`${API}/topics/test.anything/messages`, body)).toMatchObject({ status: 201, body: { offset: 0 } });
     const refused = { status: 400, body: { code: 'INVALID_PAYLOAD' } };
-    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, body)).toMatchObject(refused);
-    expect(await post(`${url}/millrace/api/v1/jobs/test-mail`, body)).toMatchObject(refused);
-    expect(await post(`${url}/millrace/api/v1/topics/test.anything/messages`, body, { 'millrace-type': 'large' })).toMatchObject({ status: 400 });
+    expect(await post(ORDERED, body)).toMatchObject(refused);
+    expect(await post(MAIL, body)).toMatchObject(refused);
+    expect(await post(`${API}/topics/test.anything/messages`, body, { 'millrace-type': 'large' })).toMatchObject({ status: 400 });
   });
 
   it.each<[string, Record<string, string>, string]>([
@@ -103,57 +79,57 @@ describe('the HTTP API', () => {
     ['two times', { 'millrace-delay': '1s', 'millrace-deliver-at': '2030-01-01T00:00:00Z' }, 'must not be given together'],
     ['an unknown type', { 'millrace-type': 'lagre' }, "did you mean 'large'?"],
   ])('refuses %s, instead of doing something else', async (_, headers, problem) => {
-    const answer = await post(`${await start()}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1 }, headers);
+    await start();
+    const answer = await post(ORDERED, { amount: 1 }, headers);
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body)).toContain(problem);
   });
 
   it('refuses options that jobs do not have', async () => {
-    const url = `${await start()}/millrace/api/v1/jobs/test-mail`;
-    expect(await post(url, { to: 'a' }, { 'millrace-delay': '1h' })).toMatchObject({ status: 201 });
-    expect(await post(url, { to: 'a' }, { 'millrace-delay': 'soon' })).toMatchObject({ status: 400 });
-    const answer = await post(url, { to: 'a' }, { 'millrace-ttl': '1h' });
+    await start();
+    expect(await post(MAIL, { to: 'a' }, { 'millrace-delay': '1h' })).toMatchObject({ status: 201 });
+    expect(await post(MAIL, { to: 'a' }, { 'millrace-delay': 'soon' })).toMatchObject({ status: 400 });
+    const answer = await post(MAIL, { to: 'a' }, { 'millrace-ttl': '1h' });
     expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title: expect.stringContaining('millrace-ttl') } });
   });
 
   it('enqueues with the contract of the job', async () => {
-    const url = `${await start()}/millrace/api/v1/jobs/test-mail`;
-    expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 201, body: { duplicate: false } });
-    expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { duplicate: true } });
+    await start();
+    expect(await post(MAIL, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 201, body: { duplicate: false } });
+    expect(await post(MAIL, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { duplicate: true } });
   });
 
   it('answers bad input as problem+json with a code', async () => {
-    const url = await start();
-    const bad = await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 'many' });
+    await start();
+    const bad = await post(ORDERED, { amount: 'many' });
     expect(bad).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD', problems: [expect.stringContaining('amount')] } });
-    expect(bad.type).toContain('application/problem+json');
-    expect(await post(`${url}/millrace/api/v1/topics/test.orderd/messages`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_TOPIC', title: expect.stringContaining('test.ordered') } });
-    expect(await post(`${url}/millrace/api/v1/jobs/test-mial`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_JOB' } });
-    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, '{not json')).toMatchObject({ status: 400 });
-    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1, more: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
-    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { more: 'x'.repeat(3_000_000) })).toMatchObject({ status: 413 });
-    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1 }, { 'idempotency-key': 'x'.repeat(257) })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS' } });
-    expect(await post(`${url}/nowhere`, {})).toMatchObject({ status: 404 });
+    expect(bad.headers['content-type']).toContain('application/problem+json');
+    expect(await post(`${API}/topics/test.orderd/messages`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_TOPIC', title: expect.stringContaining('test.ordered') } });
+    expect(await post(`${API}/jobs/test-mial`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_JOB' } });
+    expect(await post(ORDERED, '{not json')).toMatchObject({ status: 400 });
+    expect(await post(ORDERED, { amount: 1, more: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
+    expect(await post(ORDERED, { more: 'x'.repeat(3_000_000) })).toMatchObject({ status: 413 });
+    expect(await post(ORDERED, { amount: 1 }, { 'idempotency-key': 'x'.repeat(257) })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS' } });
+    expect(await post('/nowhere', {})).toMatchObject({ status: 404 });
   });
 
   it('tells health to everyone, and lets nobody else in without the token', async () => {
-    const url = await start({ token });
-    expect((await fetch(`${url}/health/live`)).status).toBe(200);
-    expect((await fetch(`${url}/health/ready`)).status).toBe(200);
-    const messages = `${url}/millrace/api/v1/topics/test.ordered/messages`;
-    expect(await post(messages, { amount: 1 })).toMatchObject({ status: 401 });
-    expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}x` })).toMatchObject({ status: 401 });
-    expect(await post(`${messages}?token=${token}`, { amount: 1 })).toMatchObject({ status: 401 });
+    await start({ token });
+    expect(await bed.send('/health/live')).toMatchObject({ status: 200 });
+    expect(await bed.send('/health/ready')).toMatchObject({ status: 200 });
+    expect(await post(ORDERED, { amount: 1 })).toMatchObject({ status: 401 });
+    expect(await post(ORDERED, { amount: 1 }, { authorization: `Bearer ${token}x` })).toMatchObject({ status: 401 });
+    expect(await post(`${ORDERED}?token=${token}`, { amount: 1 })).toMatchObject({ status: 401 });
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
-      expect(await post(messages, { amount: 1 }, { authorization: `${scheme} ${token}` })).toMatchObject({ status: 201 });
+      expect(await post(ORDERED, { amount: 1 }, { authorization: `${scheme} ${token}` })).toMatchObject({ status: 201 });
     }
-    expect(await post(messages, { amount: 1 }, { authorization: `Basic ${token}` })).toMatchObject({ status: 401 });
-    expect((await fetch(messages, { method: 'POST' })).headers.get('www-authenticate')).toBe('Bearer');
+    expect(await post(ORDERED, { amount: 1 }, { authorization: `Basic ${token}` })).toMatchObject({ status: 401 });
+    expect((await bed.send(ORDERED, { method: 'POST' })).headers['www-authenticate']).toBe('Bearer');
   });
 
   it('says which port is in use', async () => {
-    const url = new URL(await start());
-    await expect(startServer(applicationModule(), { ...ALONE, port: Number(url.port) }, silent)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    await start();
+    await expect(startServer(applicationModule(), { ...ALONE, port: portOf(bed.app) }, SILENT)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
   });
 });
 

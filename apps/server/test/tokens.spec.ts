@@ -1,22 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineTopic, MillraceModule } from '@millrace/nestjs';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
-import { Controller, Get, type INestApplication, Injectable, type LoggerService, Module, type Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { uniqueName } from '@millrace/testing';
+import { Controller, type DynamicModule, Get, Injectable, Module, type Type } from '@nestjs/common';
 import { MillraceServerModule } from '../src/index.js';
 import { readServerOptions } from '../src/server-options.js';
-import { startServer } from '../src/start-server.js';
+import { ADAPTERS, API } from './fixture.js';
+import { ServerBed } from './server-bed.js';
 
-const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const API = '/millrace/api/v1';
 const ALL = 'the-token-that-may-do-everything-of-all';
 const [VIEWER, SENDER, ADMIN] = ['vera', 'sam', 'anna'].map((name) => `${name}-has-a-token-of-more-than-32-characters`) as [string, string, string];
 const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
@@ -38,28 +32,12 @@ class Own {
 @Controller('millrace/api/v1/own')
 class OwnBelowTheApi extends Own {}
 
-let redis: TestRedis;
-let app: INestApplication | undefined;
-let folder: string;
+const bed = new ServerBed('tokens');
+const folder = mkdtempSync(join(tmpdir(), 'tokens-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tokens-'));
-  redis = await startTestRedis();
-});
-afterAll(async () => {
-  rmSync(folder, { recursive: true });
-  await redis.stop();
-});
-afterEach(async () => {
-  await app?.close();
-  app = undefined;
-});
-
-function applicationModule(...imports: NonNullable<Parameters<typeof Module>[0]['imports']>): Type {
-  const redisOf = MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('tokens') });
-  @Module({ imports: [redisOf, MillraceModule.forFeature([defineTopic('test.tokens')]), ...imports], controllers: [Own, OwnBelowTheApi] })
-  class AppModule {}
-  return AppModule;
+function applicationModule(...imports: DynamicModule[]): Type {
+  return bed.module({ imports: [MillraceModule.forFeature([defineTopic('test.tokens')]), ...imports], controllers: [Own, OwnBelowTheApi] });
 }
 
 function fileOf(content: unknown): string {
@@ -68,16 +46,12 @@ function fileOf(content: unknown): string {
   return path;
 }
 
-async function statusOf(path: string, token: string, { body }: { body?: string } = {}): Promise<number> {
-  const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, body === undefined ? { headers } : { method: 'POST', headers, body });
-  await response.text();
-  return response.status;
+async function statusOf(path: string, token: string, { body }: { body?: string } = {}): Promise<number | undefined> {
+  return (await bed.send(path, { headers: { authorization: `Bearer ${token}` }, body })).status;
 }
 
 /** The answers to each token: a look, a publish, a look of an admin, and a search in payloads. */
-async function rightsOf(token: string): Promise<number[]> {
+async function rightsOf(token: string): Promise<(number | undefined)[]> {
   return [
     await statusOf(`${API}/topics`, token), await statusOf(`${API}/topics/test.tokens/messages`, token, { body: '1' }),
     await statusOf(`${API}/audit`, token), await statusOf(`${API}/topics/test.tokens/messages?text=1`, token),
@@ -87,7 +61,7 @@ async function rightsOf(token: string): Promise<number[]> {
 describe('several tokens', () => {
   it('that a file lists let their bearers do what it says, beside the token that may do everything', async () => {
     const env = { MILLRACE_TOKENS_FILE: fileOf(TOKENS), MILLRACE_TOKEN: ALL, MILLRACE_PORT: '0' };
-    app = await startServer(applicationModule(), readServerOptions(env), silent);
+    await bed.startAlone(applicationModule(), readServerOptions(env));
     expect(await rightsOf(VIEWER)).toEqual([200, 403, 403, 403]);
     expect(await rightsOf(SENDER)).toEqual([403, 201, 403, 403]);
     expect(await rightsOf(ADMIN)).toEqual([200, 201, 200, 200]);
@@ -96,7 +70,7 @@ describe('several tokens', () => {
   });
 
   it('let no one but those who may do everything use routes of the application, wherever they are', async () => {
-    app = await startServer(applicationModule(), readServerOptions({ MILLRACE_TOKENS_FILE: fileOf(TOKENS), MILLRACE_PORT: '0' }), silent);
+    await bed.startAlone(applicationModule(), readServerOptions({ MILLRACE_TOKENS_FILE: fileOf(TOKENS), MILLRACE_PORT: '0' }));
     for (const path of ['/own', '/OWN/', `${API}/own`, `${API.toUpperCase()}/own/`]) {
       const statuses = [await statusOf(path, VIEWER), await statusOf(path, SENDER), await statusOf(path, ADMIN)];
       expect({ path, statuses }).toEqual({ path, statuses: [403, 403, 200] });
@@ -104,7 +78,7 @@ describe('several tokens', () => {
     expect(await statusOf('/nowhere', VIEWER)).toBe(403);
   });
 
-  it.each([false, true])('may come from a factory (Fastify: %p)', async (isFastify) => {
+  it.each(Object.keys(ADAPTERS))('may come from a factory (%s)', async (adapter) => {
     @Injectable()
     class Secrets {
       readonly tokens = Promise.resolve(TOKENS);
@@ -114,9 +88,7 @@ describe('several tokens', () => {
     const server = MillraceServerModule.forRootAsync({
       imports: [SecretsModule], inject: [Secrets], path: 'ops', useFactory: async (secrets: Secrets) => ({ tokens: await secrets.tokens, token: ALL }),
     });
-    const root = applicationModule(server);
-    app = await NestFactory.create(root, isFastify ? new FastifyAdapter() : new ExpressAdapter(), { logger: false });
-    await app.listen(0, '127.0.0.1');
+    await bed.start(applicationModule(server), { adapter });
     expect(await statusOf('/ops/api/v1/topics', VIEWER)).toBe(200);
     expect(await statusOf('/ops/api/v1/topics/test.tokens/messages', VIEWER, { body: '1' })).toBe(403);
     expect(await statusOf('/ops/api/v1/topics/test.tokens/messages', SENDER, { body: '1' })).toBe(201);

@@ -50,6 +50,18 @@ describe('the right to see payloads', () => {
     expect(JSON.stringify(letters)).not.toContain(NUMBER);
   });
 
+  it('shows a dead letter of 20,000 levels with its problem and its text, and the others with it', async () => {
+    await start();
+    const dead = `${bed.prefix}:{test.payments:0}:group:charger:dead`;
+    const [[, fields]] = (await bed.command('XRANGE', dead, '-', '+')) as [[string, string[]]];
+    const envelope = `[1,"deep-1",null,null,null,${'['.repeat(20_000)}${']'.repeat(20_000)}]`;
+    await bed.command('XADD', dead, '*', 'm', envelope, 'e', fields[fields.indexOf('e') + 1]!);
+    expect(await get(LETTERS, 'viewer of payloads')).toMatchObject({
+      status: 200, body: { items: [{ problem: null, payload: { card: { number: NUMBER } } }, { payload: null, problem: 'INVALID_PAYLOAD', envelope }] },
+    });
+    expect(await get(LETTERS, 'viewer')).toMatchObject({ status: 200, body: { items: [{}, { messageId: 'deep-1', hidden: true, envelope: null }] } });
+  });
+
   it('is asked for by a search that looks into payloads: else it is 403', async () => {
     await start();
     const path = '/topics/test.payments/messages';

@@ -30,9 +30,11 @@ describe('the audit stream', () => {
     await bed.admin.groups.pause(target, { actor: 'ann' });
     await bed.command('XADD', auditKey(bed.prefix), '*', 'e', '{"id":{}}');
     await bed.command('XADD', auditKey(bed.prefix), '*', 'x', 'y');
-    const first = await bed.admin.audit.list({ limit: 3 });
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    await bed.command('XADD', auditKey(bed.prefix), '*', 'e', `{"id":"a","actor":"a","action":"a","phase":"begun","target":${deep}}`);
+    const first = await bed.admin.audit.list({ limit: 4 });
     const second = await bed.admin.audit.list({ limit: 3, cursor: first.nextCursor! });
-    expect([first.items.length, first.scanned, second.items.length, second.complete]).toEqual([1, 3, 1, true]);
+    expect([first.items.length, first.scanned, second.items.length, second.complete]).toEqual([1, 4, 1, true]);
     await expect(bed.admin.audit.list({ cursor: 'x' })).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
   });
 

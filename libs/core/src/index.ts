@@ -5,6 +5,7 @@ export * from './contract/job.js';
 export * from './contract/message-type.js';
 export * from './contract/no-class.js';
 export * from './contract/payload-digest.js';
+export * from './contract/depth.js';
 export * from './contract/payload.js';
 export * from './contract/plain-data.js';
 export * from './contract/replaced-class.js';

@@ -239,6 +239,7 @@ export { runApplication } from './worker/run-application.js';
 export { runWorker } from './worker/run-worker.js';
 export { type RunningWorker, startWorker } from './worker/start-worker.js';
 export { reportStartFailure } from './worker/start-failure.js';
+export { shutdownTimeoutOf } from './worker/shutdown-timeout.js';
 export { workerLogger } from './worker/worker-logger.js';
 export { withoutHandlers } from './worker/worker-root.js';
 export type { ApplicationModule, WorkerOptions } from './worker/worker-options.js';

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
 import { freePort, waitFor } from '@millrace/testing';
@@ -154,6 +156,18 @@ describe('health', () => {
     finish.add('now');
     await stopped;
     await expect(ask('/health/live')).rejects.toThrow('fetch failed');
+  });
+
+  it('keeps no connection that sends nothing, or half a request, when the worker stops', async () => {
+    const { healthUrl, stop } = await start(application());
+    const closed = ['', 'GET /health/live HTTP/1.1\r\n'].map((bytes) => {
+      const socket = connect(Number(new URL(healthUrl!).port), '127.0.0.1').resume();
+      socket.write(bytes);
+      return once(socket, 'close');
+    });
+    await ask('/health/live');
+    await stop();
+    await Promise.all(closed);
   });
 
   it('is served before the application has started', async () => {

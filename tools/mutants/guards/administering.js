@@ -2,6 +2,7 @@
 
 const FOLDER = 'libs/admin/src';
 const MUTATION = `${FOLDER}/mutate/mutation.ts`;
+const DEEP_SPEC = 'libs/admin/test/deep-payloads.spec.ts';
 const MASK = `${FOLDER}/view/mask.ts`;
 const GROUPS_SPEC = 'libs/admin/test/groups.spec.ts';
 const TOPICS_SPEC = 'libs/admin/test/topics.spec.ts';
@@ -69,7 +70,7 @@ export const administering = [
   {
     name: 'view: a message is hidden',
     file: MASK,
-    find: 'if (!this.#payloads) return { ...view, ...this.#hiddenPart(view), idempotencyKey: null };',
+    find: 'if (!this.#payloads) return this.#hiddenMessage(view);',
     replace: '',
     spec: VIEW_SPEC,
     title: 'hides payloads, keys, values of headers and texts of errors in every answer of every operation',
@@ -121,6 +122,22 @@ export const administering = [
     replace: '',
     spec: VIEW_SPEC,
     title: 'takes fields out of payloads, headers, keys and errors, at any depth, in lists and in JSON texts',
+  },
+  {
+    name: 'view: a payload of too many levels is shown as text',
+    file: `${FOLDER}/messages/message-view.ts`,
+    find: 'return isTooDeep(payload) ?',
+    replace: 'return false ?',
+    spec: DEEP_SPEC,
+    title: 'is shown with its problem and its text, in any order, by its id and its place, and the others with it',
+  },
+  {
+    name: 'view: a message with a problem is hidden where fields are redacted',
+    file: MASK,
+    find: 'if (view.problem !== null) return this.#hiddenMessage(view);',
+    replace: '',
+    spec: DEEP_SPEC,
+    title: 'is hidden as a whole where anything may be',
   },
   {
     name: 'admin: a cursor goes on since the moment of its first page alone',

@@ -66,7 +66,8 @@ const LETTER: Shape<Letter> = {
     { ...ERROR, isWhole: true },
     { title: 'stack', form: TEXT, of: ({ error }) => error.stack, isWhole: true },
     { title: 'headers', form: JSON_VALUE, of: ({ headers }) => headers, isWhole: true },
-    { title: 'payload', form: JSON_VALUE, of: ({ payload }) => payload, isWhole: true },
+    { title: 'problem', form: TEXT, of: ({ problem }) => problem },
+    { title: 'payload', form: JSON_VALUE, of: ({ payload, problem, envelope }) => (problem === null ? payload : envelope), isWhole: true },
   ],
 };
 

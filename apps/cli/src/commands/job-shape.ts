@@ -62,6 +62,7 @@ export const JOB: Shape<Job> = {
     { title: 'stack', form: TEXT, of: ({ stacks }) => stacks?.at(-1), isWhole: true },
     { title: 'result', form: JSON_VALUE, of: ({ result }) => result, isWhole: true },
     { title: 'options', form: JSON_VALUE, of: ({ options }) => options, isWhole: true },
+    { title: 'problem', form: TEXT, of: ({ problem }) => problem },
     { ...DATA, isWhole: true },
     { title: 'hidden', form: YES_NO, of: ({ hidden }) => hidden },
   ],

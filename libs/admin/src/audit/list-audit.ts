@@ -1,4 +1,4 @@
-import { parseOptions } from '@millrace/core';
+import { isTooDeep, parseOptions } from '@millrace/core';
 import { auditKey } from '../keys.js';
 import { isEntryId, partsOf, positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf, PageOptions } from '../page/page.js';
@@ -49,7 +49,7 @@ function withoutWords(entry: AuditEntry): AuditEntry {
 /** Other programs may have written to the stream: what is no entry of ours is passed over. */
 function entryIn(entryId: string, text: string): AuditEntry[] {
   const parts = partsOf(parsed(text));
-  if (parts === null) return [];
+  if (parts === null || isTooDeep(parts)) return [];
   const { id, phase, actor, action, target, terms, impact, outcome } = parts;
   if (![id, actor, action].every((each) => typeof each === 'string') || (phase !== 'begun' && phase !== 'ended')) return [];
   const named = { id: String(id), actor: String(actor), action: String(action), phase } as const;

@@ -1,4 +1,4 @@
-import type { ErrorRecord } from '@millrace/core';
+import { type ErrorCode, type ErrorRecord, isTooDeep } from '@millrace/core';
 import type { DeadLetterRecord } from '@millrace/streams';
 import { fingerprintOf } from './fingerprint.js';
 
@@ -18,6 +18,8 @@ export interface DeadLetterView extends Omit<DeadLetterRecord, Own> {
   readonly error: ShownError;
   /** A value is null when it is hidden. */
   readonly headers: Readonly<Record<string, string | null>>;
+  /** `INVALID_PAYLOAD`: the payload nests deeper than 64 levels, and is null; {@link envelope} has its text. Null: none. */
+  readonly problem: ErrorCode | null;
   /** The message exactly as it was stored; null when it is hidden, or a part of it is redacted. */
   readonly envelope: string | null;
   /** Only where the entry is unreadable: names and values of its fields, 20 at the most; null when they are hidden. */
@@ -31,5 +33,8 @@ export interface DeadLetterView extends Omit<DeadLetterRecord, Own> {
 }
 
 export function letterViewOf(record: DeadLetterRecord): DeadLetterView {
-  return { ...record, fingerprint: fingerprintOf(record), hidden: false, redacted: [] };
+  const content = isTooDeep(record.payload) ? TOO_DEEP : { payload: record.payload, problem: null };
+  return { ...record, ...content, fingerprint: fingerprintOf(record), hidden: false, redacted: [] };
 }
+
+const TOO_DEEP = { payload: null, problem: 'INVALID_PAYLOAD' } as const;

@@ -1,4 +1,4 @@
-import { clipText, type ErrorCode } from '@millrace/core';
+import { clipText, type ErrorCode, isTooDeep } from '@millrace/core';
 import { type LogItem, readStored } from '@millrace/streams';
 
 const LONGEST_SHOWN = 2_000;
@@ -26,10 +26,11 @@ export interface MessageView {
   readonly redriven: number;
   /** The size of the message as it is stored. */
   readonly bytes: number;
+  /** `INVALID_PAYLOAD`: the payload nests deeper than 64 levels, and is null; all else of the message is there. */
   readonly problem: ErrorCode | null;
   /**
-   * Only of what cannot be read: its text, cut off after 2,000 characters, or the names and values of the entry's fields. Null
-   * when it is hidden.
+   * Only where there is a {@link problem}: the text of the message, cut off after 2,000 characters, or the names and values of
+   * the entry's fields. Null when it is hidden.
    */
   readonly found?: string | readonly (readonly [name: string, value: string])[] | null;
   /** Whether the asker may not see the payload, the keys, the values of headers and {@link found}: they are null then. */
@@ -42,10 +43,12 @@ export function viewOf(item: LogItem): MessageView {
   const { partition, offset, entry, storedAt, envelope, fields } = item;
   const { message, problem } = readStored(envelope);
   const place = { partition, offset, entry, storedAt, bytes: Buffer.byteLength(envelope), problem, ...OPEN };
-  if (message === null) return { ...place, ...NOTHING, found: fields ?? clipText(envelope, LONGEST_SHOWN) };
+  const found = (): MessageView['found'] => fields ?? clipText(envelope, LONGEST_SHOWN);
+  if (message === null) return { ...place, ...NOTHING, found: found() };
   const { id, key, idempotencyKey, type, schema, headers, payload, expiresAt, redrive } = message;
-  const parts = { id, key, idempotencyKey, type, schema, headers, payload };
-  return { ...place, ...parts, expiresAt: expiresAt === null ? null : new Date(expiresAt), redriven: redrive?.times ?? 0 };
+  const terms = { expiresAt: expiresAt === null ? null : new Date(expiresAt), redriven: redrive?.times ?? 0 };
+  const view = { ...place, id, key, idempotencyKey, type, schema, headers, payload, ...terms };
+  return isTooDeep(payload) ? { ...view, payload: null, problem: 'INVALID_PAYLOAD', found: found() } : view;
 }
 
 const OPEN = { hidden: false, redacted: [] } as const;

@@ -19,7 +19,10 @@ const TRACE = 'headers.traceparent';
 /** Fields of conditions that are no part of what a view hides, unless they are redacted. */
 const OPEN_FIELDS = ['id', 'type', 'schema', TRACE];
 
-/** Makes of each message, dead letter and error what a view lets its asker see, and refuses questions that would tell more. */
+/**
+ * Makes of each message, dead letter and error what a view lets its asker see, and refuses questions that would tell more. Nobody
+ * knows which part is which in what has a problem: where fields are redacted, it is hidden as a whole.
+ */
 export class Mask {
   readonly #payloads: boolean;
   readonly #redact: readonly string[];
@@ -42,10 +45,9 @@ export class Mask {
   }
 
   message(view: MessageView): MessageView {
-    if (!this.#payloads) return { ...view, ...this.#hiddenPart(view), idempotencyKey: null };
+    if (!this.#payloads) return this.#hiddenMessage(view);
     if (this.#redactor.isIdle) return view;
-    // Nobody knows which part is which in a text that cannot be read.
-    if (view.problem !== null) return { ...view, found: null, hidden: true };
+    if (view.problem !== null) return this.#hiddenMessage(view);
     const redaction = this.#redactor.begin();
     const parts = contentIn(redaction, view);
     const idempotencyKey = keyIn(redaction, 'idempotencyKey', view.idempotencyKey);
@@ -55,7 +57,7 @@ export class Mask {
   letter(view: DeadLetterView): DeadLetterView {
     if (!this.#payloads) return this.#hiddenLetter(view);
     if (this.#redactor.isIdle) return view;
-    if (view.messageId === null || view.fields !== undefined) return this.#hiddenLetter(view);
+    if (view.messageId === null || view.fields !== undefined || view.problem !== null) return this.#hiddenLetter(view);
     const redaction = this.#redactor.begin();
     const parts = contentIn(redaction, view);
     const error = errorIn(redaction, 'error', view.error);
@@ -65,6 +67,7 @@ export class Mask {
   job(view: JobView): JobView {
     if (!this.#payloads) return { ...view, ...HIDDEN_JOB };
     if (this.#redactor.isIdle) return view;
+    if (view.problem !== null) return { ...view, ...HIDDEN_JOB };
     const redaction = this.#redactor.begin();
     const parts = jobIn(redaction, view);
     return { ...view, ...parts, redacted: redaction.paths };
@@ -94,6 +97,10 @@ export class Mask {
   #isClosed(field: string): boolean {
     if (/^(?:key$|headers\.|payload\b)/.test(field) && this.#redactor.covers(field)) return true;
     return !this.#payloads && !OPEN_FIELDS.includes(field);
+  }
+
+  #hiddenMessage(view: MessageView): MessageView {
+    return { ...view, ...this.#hiddenPart(view), idempotencyKey: null };
   }
 
   #hiddenLetter(view: DeadLetterView): DeadLetterView {

@@ -1,6 +1,6 @@
 import { MillraceError, UnreadablePayloadError } from '../errors.js';
 import { changedError, kindOf } from './change.js';
-import { lookAt } from './look.js';
+import { isTooDeep } from './depth.js';
 import { withOwnCode } from './own-code.js';
 import { sortedJson } from './payload-digest.js';
 import { type Foreign, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH, pathText, PayloadInspector, tooLarge } from './payload-inspector.js';
@@ -30,7 +30,7 @@ export function jsonText({ given: { payload, where }, isSorted }: JsonWish): str
  * @throws UnreadablePayloadError (INVALID_PAYLOAD)
  */
 export function jsonPayload(parsed: unknown, where: string): unknown {
-  if (parsed !== null && typeof parsed === 'object' && lookAt(parsed, MAX_PAYLOAD_DEPTH) === 'too deep') {
+  if (isTooDeep(parsed)) {
     throw new UnreadablePayloadError(`${where}: the payload nests deeper than ${MAX_PAYLOAD_DEPTH} levels.`);
   }
   return parsed;

@@ -1,3 +1,4 @@
+import { cutAt, type ErrorCode, isTooDeep, MAX_PAYLOAD_DEPTH } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { StoredJobOptions } from '../queue/outgoing-job.js';
 
@@ -41,9 +42,20 @@ export interface JobRecord {
   /** The scheduler that made it. */
   readonly scheduler: string | null;
   readonly parent: { readonly id: string; readonly queue: string } | null;
+  /** `INVALID_PAYLOAD`: something in it nests deeper than 64 levels, and has `…` in place of the rest. Null: nothing does. */
+  readonly problem: ErrorCode | null;
 }
 
+/** The record is one more than the data in it. */
+const MOST_LEVELS = MAX_PAYLOAD_DEPTH + 1;
+
 export function recordOf(job: Job): JobRecord {
+  const record = wholeRecordOf(job);
+  if (!isTooDeep(record, MOST_LEVELS)) return record;
+  return { ...(cutAt(MOST_LEVELS, record) as JobRecord), problem: 'INVALID_PAYLOAD' };
+}
+
+function wholeRecordOf(job: Job): JobRecord {
   const { opts, progress, priority } = job;
   return {
     id: job.id ?? '', name: job.name, data: job.data as unknown, options: { ...opts }, priority, progress,
@@ -51,7 +63,7 @@ export function recordOf(job: Job): JobRecord {
     addedAt: new Date(job.timestamp), dueAt: dueAtOf(job), startedAt: dateOf(job.processedOn), finishedAt: dateOf(job.finishedOn),
     attempts: job.attemptsMade, mostAttempts: opts.attempts ?? 1, stalled: job.stalledCounter,
     worker: job.processedBy ?? null, error: job.failedReason ?? null, stacks: job.stacktrace ?? [],
-    result: (job.returnvalue as unknown) ?? null, scheduler: job.repeatJobKey ?? null, parent: parentOf(job),
+    result: (job.returnvalue as unknown) ?? null, scheduler: job.repeatJobKey ?? null, parent: parentOf(job), problem: null,
   };
 }
 

@@ -239,7 +239,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'MILLRACE_SHUTDOWN_TIMEOUT',
     default: '25s',
-    description: 'How long handlers at work may take to finish when the process is asked to stop.',
+    description: 'How long handlers at work, and requests of the server alone, may take to finish when the process is asked to stop.',
   },
   {
     name: 'MILLRACE_HANDLERS',

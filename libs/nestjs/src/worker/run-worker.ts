@@ -1,9 +1,8 @@
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { asError, isMillraceError } from '@millrace/core';
-import type { Settings } from '../config/settings.js';
 import { shown } from '../log/failure-text.js';
-import { SETTINGS } from '../module/tokens.js';
 import { type ShutdownSignal, ShutdownSignals } from './shutdown-signals.js';
+import { shutdownTimeoutOf } from './shutdown-timeout.js';
 import { reportStartFailure } from './start-failure.js';
 import { type RunningWorker, startWorker } from './start-worker.js';
 import type { ApplicationModule, WorkerOptions } from './worker-options.js';
@@ -44,7 +43,7 @@ function endUnstarted({ logger = new ConsoleLogger() }: WorkerOptions): never {
 
 async function shutDown(worker: RunningWorker, signal: ShutdownSignal): Promise<never> {
   const logger = new Logger('Millrace');
-  const { shutdownTimeoutMs } = worker.app.get<Settings>(SETTINGS, { strict: false });
+  const shutdownTimeoutMs = shutdownTimeoutOf(worker.app);
   logger.log(`${signal}: stopping; handlers at work have ${shutdownTimeoutMs / 1000} s to finish`);
   setTimeout(() => {
     logger.error(`Something of the application did not stop in ${(shutdownTimeoutMs + CLOSE_GRACE_MS) / 1000} s: ending without it`);

@@ -1,4 +1,4 @@
-import { clipText } from '@millrace/core';
+import { clipText, isTooDeep } from '@millrace/core';
 import type { DeadLetterReason } from '../consume/dead-letter-reason.js';
 import { fieldsOf } from '../log/entry.js';
 
@@ -10,7 +10,7 @@ const LAST_DATE_MS = 8.64e15;
 interface Stored {
   /** Undefined when the entry has none. */
   readonly envelope: string | undefined;
-  /** Null when the entry has none, or one that Millrace did not write. */
+  /** Null when the entry has none, or one that Millrace did not write, as one of more levels than a payload. */
   readonly reason: DeadLetterReason | null;
 }
 
@@ -18,7 +18,7 @@ interface Stored {
 export function reasonIn(fields: readonly string[]): Stored {
   const values = fieldsOf(fields);
   const reason = parsed(values.get('e'));
-  return { envelope: values.get('m'), reason: isReason(reason) ? reason : null };
+  return { envelope: values.get('m'), reason: !isTooDeep(reason) && isReason(reason) ? reason : null };
 }
 
 /** The fields of an entry, for operators to look at. */

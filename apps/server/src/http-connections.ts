@@ -1,0 +1,66 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { shutdownTimeoutOf } from '@millrace/nestjs';
+
+/**
+ * Ends the connections of the server alone when it stops. Node would wait for each of them, also for one that has sent nothing or
+ * half a request, and looks at no timeout of requests any more.
+ */
+@Injectable()
+export class HttpConnections implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #logger = new Logger('Millrace');
+  readonly #host: HttpAdapterHost;
+  readonly #modules: ModuleRef;
+  /** Each with its last answer; null before its first request. */
+  readonly #open = new Map<Socket, ServerResponse | null>();
+
+  constructor(host: HttpAdapterHost, modules: ModuleRef) {
+    this.#host = host;
+    this.#modules = modules;
+  }
+
+  onApplicationBootstrap(): void {
+    this.#server.on('connection', (socket: Socket) => {
+      this.#open.set(socket, null);
+      socket.once('close', () => this.#open.delete(socket));
+    });
+    this.#server.on('request', ({ socket }, response) => void this.#open.set(socket, response));
+  }
+
+  /** Accepts none any more, and resolves when all have ended: requests that run have the time of handlers. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const [socket, response] of this.#open) {
+      if (response !== null && isRunning(response)) endBehind(response, socket);
+      else socket.destroy();
+    }
+    const graceMs = shutdownTimeoutOf(this.#modules);
+    const late = setTimeout(() => this.#cutOff(graceMs), graceMs);
+    await closed;
+    clearTimeout(late);
+  }
+
+  /** Nest makes it later than providers. */
+  get #server(): Server {
+    return this.#host.httpAdapter.getHttpServer() as Server;
+  }
+
+  #cutOff(graceMs: number): void {
+    const { size } = this.#open;
+    this.#logger.warn(`${size} ${size === 1 ? 'request' : 'requests'} did not end in ${graceMs / 1_000} s: cut off`);
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+}
+
+/** Whether its request has come in whole and is not answered yet. */
+function isRunning({ req, writableFinished }: ServerResponse): boolean {
+  return req.complete && !writableFinished;
+}
+
+/** The client is told that the connection ends with this answer, so that it sends nothing behind it. */
+function endBehind(response: ServerResponse, socket: Socket): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+  response.once('close', () => socket.destroySoon());
+}
