@@ -37,6 +37,17 @@ describe('a group', () => {
     expect([first.complete, second.complete]).toEqual([false, true]);
   });
 
+  it('has silent members, whose processes have given no sign of life for 15 s', async () => {
+    await bed.subscribe({ topic: Mail, group: 'g' }, async () => undefined);
+    const [silent, heard] = ['other-7-0123456789ab', 'other-8-0123456789ab'];
+    for (const [name, ago] of [[silent, 20_000], [heard, 5_000]] as const) {
+      await bed.command('XGROUP', 'CREATECONSUMER', `${bed.prefix}:{shop.mails:0}:log`, 'g', `${name}.1`);
+      await bed.command('SET', `${bed.prefix}:{presence}:${name}`, '1  1 1', 'PX', 86_400_000 - ago);
+    }
+    const { members } = await bed.admin.groups.info(target);
+    expect(members.map(({ pid, state }) => [pid, state]).filter(([pid]) => pid !== process.pid)).toEqual([[7, 'silent'], [8, 'present']]);
+  });
+
   it('that is not there, or has a name that is none, is refused', async () => {
     await bed.subscribe({ topic: Mail, group: 'g' }, async () => undefined);
     await expect(bed.admin.groups.info({ topic: 'shop.mails', group: 'no' })).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });

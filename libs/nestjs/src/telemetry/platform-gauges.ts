@@ -1,6 +1,6 @@
 import { defineTopic, isMillraceError, isName, newMessageId, type TopicDefinition } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
-import { type GroupMember, type GroupState, type Streams, sumStates } from '@millrace/streams';
+import { type GroupState, type Streams, sumStates } from '@millrace/streams';
 import { type GroupSample, LABEL_LIMITS, type PlatformSample } from '@millrace/telemetry';
 import type { Connections } from '../module/connections.js';
 import { ExporterLock } from './exporter-lock.js';
@@ -11,9 +11,6 @@ const FRESH_MS = 5_000;
 const MOST_WAIT_MS = 2_000;
 /** Partitions of groups that are looked at in one round, but for one topic. The next round goes on with the others. */
 const MOST_LOOKS = 4_096;
-
-/** A process that lives says so each second or more often. */
-const SILENT_MS = 60_000;
 
 interface TopicFigures {
   readonly messages: number;
@@ -117,15 +114,11 @@ function nullWhereGone(error: unknown): null {
   throw error;
 }
 
-function isHeard({ state, heardMs }: GroupMember): boolean {
-  return state === 'present' && heardMs !== null && heardMs < SILENT_MS;
-}
-
 /** Null for a group that is there nowhere: its members make it again. */
 async function groupOf(streams: Streams, topic: TopicDefinition, group: string): Promise<GroupSample | null> {
   const states = (await streams.inspector.partitions(topic, group)).filter((state): state is GroupState => state !== null);
   if (states.length === 0) return null;
-  const members = (await streams.groups.members(topic, group)).filter(isHeard).length;
+  const members = (await streams.groups.members(topic, group)).filter(({ state }) => state === 'present').length;
   const { lag, lagSeconds, pending, retrying, deadLetters } = sumStates(states);
   return { topic: topic.name, group, lag, lagSeconds, pending, retrying, members, deadLetters };
 }

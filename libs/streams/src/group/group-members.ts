@@ -16,8 +16,11 @@ export interface MemberPresence {
    * that stopped. It is for display: whether it is dead is decided by counted silence.
    */
   readonly heardMs: number | null;
-  /** Whether its process has said that this member stops, or has left. */
-  readonly state: 'present' | 'stopping' | 'left' | 'unheard';
+  /**
+   * `stopping` and `left`: its process has said so. `silent`: its process has given no sign of life for 15 s, though it gives one
+   * each second or more often: it is dead, frozen or cut off. `unheard`: there is no sign of it, as a day later.
+   */
+  readonly state: 'present' | 'stopping' | 'left' | 'silent' | 'unheard';
 }
 
 /** A member of a group. */
@@ -33,6 +36,8 @@ interface Held {
   readonly pending: number;
   readonly owns: readonly number[];
 }
+
+const SILENT_MS = 15_000;
 
 type Parts = { readonly redis: Topology; readonly prefix: string };
 
@@ -74,12 +79,13 @@ export async function presenceOf({ redis, prefix }: Parts, member: string): Prom
   const connection = redis.controlFor(key);
   const [record, leftMs] = await Promise.all([connection.call('GET', key), connection.call('PTTL', key)]);
   const heardMs = Number(leftMs) < 0 ? null : Math.max(0, PRESENCE_KEPT_MS - Number(leftMs));
-  return { name: member, host, pid, heardMs, state: stateOf(record as string | null, number) };
+  return { name: member, host, pid, heardMs, state: stateOf(record as string | null, number, heardMs) };
 }
 
-function stateOf(record: string | null, number: number): GroupMember['state'] {
+function stateOf(record: string | null, number: number, heardMs: number | null): GroupMember['state'] {
   if (record === null) return 'unheard';
   const said = new PresenceRecord(record);
   if (said.hasLeft(number)) return 'left';
+  if (heardMs !== null && heardMs >= SILENT_MS) return 'silent';
   return said.isStopping(number) ? 'stopping' : 'present';
 }
