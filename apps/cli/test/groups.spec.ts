@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { CliBed, rowsOf } from './cli-bed.js';
 import { Mail, mails, Order } from './topics.js';
@@ -94,6 +95,16 @@ describe('millrace groups', () => {
     expect((await bed.run(['groups', 'pause', 'shop.mails', 'billing', '--execute', '--actor', 'ann'])).code).toBe(0);
     expect((await bed.run(['groups', 'info', 'shop.mails', 'billing'])).stdout).toMatch(/^paused by +ann$/m);
     expect(await bed.json(['groups', 'resume', 'shop.mails', 'billing', '--execute'])).toMatchObject({ result: { changed: true } });
+  });
+
+  it('shows before a resume which members a breaker holds, and what their faults may cost', async () => {
+    await bed.subscribe(Mail, 'billing', async () => undefined);
+    const [member] = await bed.streams.groups.members(topicOf(Mail), 'billing');
+    const record = JSON.stringify({ sinceMs: 1_790_000_000_000, why: 'all fail', error: 'no' });
+    await bed.command('HSET', `${bed.prefix}:{shop.mails:0}:group:billing:broken`, member!.name, record);
+    const { code, stdout } = await bed.run(['groups', 'resume', 'shop.mails', 'billing']);
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/a fault that is still there makes dead letters\nMEMBER +SINCE +WHY\n\S+ .* all fail$/m);
   });
 
   it('says with code 6 that members still hold messages of a group that it paused', async () => {

@@ -19,6 +19,13 @@ const PAUSE: readonly Column<JsonOf<PauseImpact>>[] = [
   { title: 'held by breakers', form: LIST, of: ({ broken }) => broken.map(({ member }) => member) },
 ];
 
+/** Members that a breaker holds. */
+export const HELD_BY_BREAKERS: readonly Column<JsonOf<PauseImpact>['broken'][number]>[] = [
+  { title: 'member', form: TEXT, of: ({ member }) => member },
+  { title: 'since', form: MOMENT, of: ({ since }) => since },
+  { title: 'why', form: TEXT, of: ({ why }) => why },
+];
+
 const SUMS: readonly Column<JsonOf<SeekImpact>>[] = [
   { title: 'again', form: COUNT, of: ({ again }) => again },
   { title: 'skipped', form: COUNT, of: ({ skipped }) => skipped },
@@ -88,10 +95,13 @@ export const resume: CommandSpec = {
   summary: 'Resume a group, and let members go on that a breaker holds.',
   args: ['<topic>', '<group>'],
   isAction: true,
+  help: 'A member that a breaker holds begins as new: while its handler still fails, messages use up their attempts and become dead letters ' +
+    'until the breaker holds it again. By itself it tries a few messages from time to time, and goes on when they are handled.',
   examples: ['millrace groups resume shop.orders billing --execute'],
   run: async (session) => {
     await act<PauseImpact, Resumed>(session, {
       operation: 'groups.resume', ...namesOf(session), impact: PAUSE,
+      parts: ({ broken }) => [part('Members that a breaker holds: a fault that is still there makes dead letters', broken, HELD_BY_BREAKERS)],
       result: [{ title: 'changed', form: YES_NO, of: ({ changed }) => changed }],
     });
   },

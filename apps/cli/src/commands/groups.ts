@@ -6,7 +6,7 @@ import type { Column } from '../output/table.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { cursorOption, limitOption } from '../session/common-options.js';
 import { noteMore, readPages } from '../session/pages.js';
-import { pause, resume, rm, seek } from './group-actions.js';
+import { HELD_BY_BREAKERS, pause, resume, rm, seek } from './group-actions.js';
 import { lag } from './group-lag.js';
 import { pending } from './group-pending.js';
 import { groupsOf, groupsOfAllTopics, statusOf } from './group-status.js';
@@ -63,12 +63,7 @@ const MEMBER: readonly Column<Info['members'][number]>[] = [
   { title: 'owns', form: LIST, of: ({ owns }) => owns },
 ];
 
-const BROKEN: readonly Column<Info['broken'][number]>[] = [
-  { title: 'member', form: TEXT, of: ({ member }) => member },
-  { title: 'since', form: MOMENT, of: ({ since }) => since },
-  { title: 'why', form: TEXT, of: ({ why }) => why },
-  { title: 'error', form: TEXT, of: ({ error }) => error },
-];
+const BROKEN: readonly Column<Info['broken'][number]>[] = [...HELD_BY_BREAKERS, { title: 'error', form: TEXT, of: ({ error }) => error }];
 
 const ls: CommandSpec = {
   name: 'ls',
