@@ -3,7 +3,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 const script = loadScript('../scripts/read-entries.lua', import.meta.url);
 
 /** Bytes behind which one call reads no more. */
-const MOST_BYTES = 131_072;
+const MOST_BYTES = 65_536;
 
 /** Entries of a stream: ids as XRANGE takes them. */
 export interface EntryRange {
