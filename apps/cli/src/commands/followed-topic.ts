@@ -64,11 +64,22 @@ export class FollowedTopic {
     let cursor: string | undefined;
     do {
       const options = { ...filterOf(this.#session.options<TailOptions>()), partition, from, cursor, limit: PAGE };
-      const page: JsonOf<MessagePage> = await this.#session.ask<MessagePage>('messages.browse', { topic: this.#topic }, options);
+      const page = await this.#page(options);
+      if (page === null) return;
       this.#advance(partition, page.items);
       yield page.items.map((message) => ({ topic: this.#topic, ...message }));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && !this.#session.signal.aborted);
+  }
+
+  /** Null: the topic was made anew since the page before. It is read from its beginning the next time. */
+  async #page(options: OperationOptions): Promise<JsonOf<MessagePage> | null> {
+    try {
+      return await this.#session.ask<MessagePage>('messages.browse', { topic: this.#topic }, options);
+    } catch (thrown) {
+      if ((thrown as { code?: unknown }).code === 'INVALID_CURSOR') return null;
+      throw thrown;
+    }
   }
 
   /** Messages that came while it was read are read. */
