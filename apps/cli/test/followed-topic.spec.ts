@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Publisher } from '@millrace/core';
 import { createStreams } from '@millrace/streams';
-import { FollowedTopic, inOrder } from '../src/commands/followed-topic.js';
-import { Session } from '../src/session/session.js';
+import { FollowedTopic, inOrder, type TailOptions } from '../src/commands/followed-topic.js';
+import { type CommonOptions, Session } from '../src/session/session.js';
 import { surroundingsOf } from './run-here.js';
 import { CliBed } from './cli-bed.js';
 import { Mail, mails } from './topics.js';
@@ -14,7 +14,7 @@ afterEach(() => session?.close());
 
 /** The topic from its beginning on. */
 function followed(): FollowedTopic {
-  const options = { from: 'earliest', last: 0 };
+  const options: CommonOptions & TailOptions = { from: 'earliest', last: 0 };
   const { surroundings } = surroundingsOf({ env: bed.env });
   session = new Session({ program: new Command(), command: 'millrace tail', line: [], args: [], options }, surroundings);
   return new FollowedTopic(session, 'shop.mails');
