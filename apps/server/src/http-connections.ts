@@ -1,5 +1,5 @@
 import type { Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { shutdownTimeoutOf } from '@millrace/nestjs';
@@ -35,7 +35,8 @@ export class HttpConnections implements OnApplicationBootstrap, BeforeApplicatio
 
   /** Accepts none any more, and resolves when all have ended: requests that run have the time of handlers. */
   async beforeApplicationShutdown(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    // That of HTTP would break off an answer that is complete here, and not sent yet.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
     for (const [socket, answers] of this.#open) {
       // A request that has not come in whole does not run.
       const last = [...answers].filter(({ req }) => req.complete).at(-1);

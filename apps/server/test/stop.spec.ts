@@ -109,6 +109,15 @@ describe('the server alone, at SIGTERM,', () => {
     expect(await server.ended).toEqual({ code: 0, signal: null });
   });
 
+  it('sends an answer whole whose client reads slowly', async () => {
+    await start();
+    const [response] = (await once(get({ port, host: '127.0.0.1', path: '/held/large', agent: false }), 'response')) as [IncomingMessage];
+    server.process.kill('SIGTERM');
+    await stopping();
+    expect(await text(response)).toHaveLength(32_000_000);
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+  });
+
   it('cuts off a request that does not end in MILLRACE_SHUTDOWN_TIMEOUT, and ends with code 0', async () => {
     await start({ MILLRACE_SHUTDOWN_TIMEOUT: '50ms' });
     const running = expect(answerTo('/held')).rejects.toMatchObject({ code: 'ECONNRESET' });
