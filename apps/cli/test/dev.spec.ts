@@ -94,6 +94,7 @@ describe('millrace dev', () => {
     refused.process.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
     expect(await refused.ended).toEqual({ code: 4, signal: null });
     expect(text).toContain(`${data} is in use by process ${first.process.pid}, another millrace dev. Two Redises on one folder would lose data: `);
+    expect(text).toContain(`If it is none, remove ${data}/millrace-dev.lock.`);
     const pid = await redisOf(first);
     await first.kill();
     await nothingLeft(pid);

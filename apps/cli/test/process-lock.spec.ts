@@ -71,6 +71,18 @@ describe('the lock of a process', () => {
     await expectFree();
   });
 
+  it('stays that of another one, where its file was removed and taken meanwhile', async () => {
+    const first = holder();
+    expect(await first.line()).toBe('held');
+    await rm(lock);
+    const second = ProcessLock.take(lock) as ProcessLock;
+    first.tell('release');
+    expect(await first.line()).toBe('released');
+    expect(await readdir(folder)).toEqual(['lock']);
+    second.release();
+    await expectFree();
+  });
+
   it('is of a process that has not written yet who it is, unless that was long ago', async () => {
     await writeFile(lock, '');
     expect(ProcessLock.take(lock)).toMatchObject({ pid: null });

@@ -21,8 +21,14 @@ interface Place {
   readonly piped?: string;
 }
 
-/** Runs a command line to its end in this process. */
-export async function runHere(args: readonly string[], { env, isTTY = false, columns, typed, piped }: Place): Promise<Ended> {
+interface Told {
+  readonly surroundings: Surroundings;
+  /** All that was written by now. */
+  readonly said: () => { readonly stdout: string; readonly stderr: string };
+}
+
+/** The surroundings of a command line in this process. */
+export function surroundingsOf({ env, isTTY = false, columns, typed, piped }: Place): Told {
   const stdin = Object.assign(new PassThrough(), { isTTY });
   if (typed !== undefined) stdin.write(`${typed}\n`);
   if (!isTTY) stdin.end(piped);
@@ -35,9 +41,15 @@ export async function runHere(args: readonly string[], { env, isTTY = false, col
     signal: new AbortController().signal,
     atEnd: () => () => undefined,
   };
+  return { surroundings, said: () => ({ stdout, stderr }) };
+}
+
+/** Runs a command line to its end in this process. */
+export async function runHere(args: readonly string[], place: Place): Promise<Ended> {
+  const { surroundings, said } = surroundingsOf(place);
   const code = await runCli(args, surroundings);
-  stdin.destroy();
-  return { code, stdout, stderr };
+  (surroundings.stdin as PassThrough).destroy();
+  return { code, ...said() };
 }
 
 /** Runs a command line in this process, on a terminal. */

@@ -1,5 +1,5 @@
 import type { Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { shutdownTimeoutOf } from '@millrace/nestjs';
@@ -13,8 +13,8 @@ export class HttpConnections implements OnApplicationBootstrap, BeforeApplicatio
   readonly #logger = new Logger('Millrace');
   readonly #host: HttpAdapterHost;
   readonly #modules: ModuleRef;
-  /** Each with its last answer; null before its first request. */
-  readonly #open = new Map<Socket, ServerResponse | null>();
+  /** Each with the answers that have not been sent: several, where its client sends requests without waiting for them. */
+  readonly #open = new Map<Socket, Set<ServerResponse>>();
 
   constructor(host: HttpAdapterHost, modules: ModuleRef) {
     this.#host = host;
@@ -23,18 +23,25 @@ export class HttpConnections implements OnApplicationBootstrap, BeforeApplicatio
 
   onApplicationBootstrap(): void {
     this.#server.on('connection', (socket: Socket) => {
-      this.#open.set(socket, null);
+      this.#open.set(socket, new Set());
       socket.once('close', () => this.#open.delete(socket));
     });
-    this.#server.on('request', ({ socket }, response) => void this.#open.set(socket, response));
+    this.#server.on('request', ({ socket }, response) => {
+      const answers = this.#open.get(socket);
+      answers?.add(response);
+      response.once('close', () => answers?.delete(response));
+    });
   }
 
   /** Accepts none any more, and resolves when all have ended: requests that run have the time of handlers. */
   async beforeApplicationShutdown(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const [socket, response] of this.#open) {
-      if (response !== null && isRunning(response)) endBehind(response, socket);
-      else socket.destroy();
+    // That of HTTP would break off an answer that is complete here, and not sent yet.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
+    for (const [socket, answers] of this.#open) {
+      // A request that has not come in whole does not run.
+      const last = [...answers].filter(({ req }) => req.complete).at(-1);
+      if (last === undefined) socket.destroy();
+      else endBehind(last, socket);
     }
     const graceMs = shutdownTimeoutOf(this.#modules);
     const late = setTimeout(() => this.#cutOff(graceMs), graceMs);
@@ -52,11 +59,6 @@ export class HttpConnections implements OnApplicationBootstrap, BeforeApplicatio
     this.#logger.warn(`${size} ${size === 1 ? 'request' : 'requests'} did not end in ${graceMs / 1_000} s: cut off`);
     for (const socket of this.#open.keys()) socket.destroy();
   }
-}
-
-/** Whether its request has come in whole and is not answered yet. */
-function isRunning({ req, writableFinished }: ServerResponse): boolean {
-  return req.complete && !writableFinished;
 }
 
 /** The client is told that the connection ends with this answer, so that it sends nothing behind it. */

@@ -34,6 +34,17 @@ async function said(word: string): Promise<string> {
   return line;
 }
 
+/** Resolves when the server accepts no connection any more. */
+async function stopping(): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const isAccepted = await once(socket, 'connect').then(() => true, () => false);
+    if (!isAccepted) return;
+    socket.destroy();
+    await once(socket, 'close');
+  }
+}
+
 /** Sends these bytes on a connection of its own. @returns it, which is closed when its `closed` resolves */
 async function sent(bytes: string): Promise<{ readonly closed: Promise<unknown> }> {
   const socket = connect(port, '127.0.0.1');
@@ -80,6 +91,30 @@ describe('the server alone, at SIGTERM,', () => {
     expect({ status: response.statusCode, connection: response.headers.connection, body: await body }).toEqual({
       status: 200, connection: 'close', body: '{"isHeld":true}',
     });
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+  });
+
+  it('answers the request that runs where another one on its connection has not come in whole', async () => {
+    await start();
+    const socket = connect(port, '127.0.0.1');
+    const answer = text(socket);
+    socket.write('GET /held HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await said('held');
+    socket.write(`${POST}content-type: application/json\r\ncontent-length: 100\r\n\r\n{"text":`);
+    await (await answerTo('/health/live')).body;
+    server.process.kill('SIGTERM');
+    await stopping();
+    server.tell('go on');
+    expect(await answer).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*{"isHeld":true}/);
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+  });
+
+  it('sends an answer whole whose client reads slowly', async () => {
+    await start();
+    const [response] = (await once(get({ port, host: '127.0.0.1', path: '/held/large', agent: false }), 'response')) as [IncomingMessage];
+    server.process.kill('SIGTERM');
+    await stopping();
+    expect(await text(response)).toHaveLength(32_000_000);
     expect(await server.ended).toEqual({ code: 0, signal: null });
   });
 

@@ -284,4 +284,14 @@ describe('jobs', () => {
     expect(lists).toMatchObject([{ items: [{ data: { card: { number: '[redacted]' } } }] }, { items: [{ result: { receipt: { number: '[redacted]' } } }] }]);
     expect(JSON.stringify([one, other, lists])).not.toContain(CANARY);
   });
+
+  it('show no trace and no key that is redacted, in their options neither', async () => {
+    const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
+    const enqueue = () => queues.jobs.enqueue(Charge, { card: {} }, { idempotencyKey: CANARY });
+    const { id: job } = await withTraceContext({ traceparent }, enqueue);
+    expect(await admin().jobs!.get({ ...MAILS, job })).toMatchObject({ options: { traceparent, idempotencyKey: CANARY } });
+    const seen = await admin().seenBy({ redact: ['traceparent', 'idempotencyKey'] }).jobs!.get({ ...MAILS, job });
+    expect(seen).toMatchObject({ hidden: false, options: { traceparent: '[redacted]', idempotencyKey: '[redacted]' } });
+    expect(JSON.stringify(seen)).not.toMatch(new RegExp(`${TRACE}|${CANARY}`));
+  });
 });

@@ -74,7 +74,7 @@ describe('an instance that dies', () => {
         for (let value = 0; value < 20; value += 1) calls.push(call(caller, 'again', { payloadJson: `${calls.length}`, timeoutMs: 30_000 }));
         return child.begun.length > 0;
       };
-      await waitFor(hasBegun, { what: 'the instance to have begun a request' });
+      await waitFor(hasBegun, { what: 'the instance to have begun a request', timeoutMs: 30_000 });
       await child.kill();
     }
     expect(await Promise.all(calls)).toEqual(calls.map((_, value) => `${value}`));

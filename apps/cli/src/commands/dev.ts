@@ -90,18 +90,19 @@ async function startRedis(session: Session): Promise<LocalServer> {
  * @throws CliError USAGE, REFUSED
  */
 async function ownFolder(path: string): Promise<string> {
-  const { folder, taken } = await lockedFolder(path).catch((thrown: unknown): never => {
+  const { folder, lock, taken } = await lockedFolder(path).catch((thrown: unknown): never => {
     throw new CliError('USAGE', `--data names ${path}, which cannot be a folder of data: ${asError(thrown).message}. Say another one.`);
   });
   if (taken instanceof ProcessLock) return folder;
   const who = taken.pid === null ? 'another millrace dev' : `process ${taken.pid}, another millrace dev`;
-  throw new CliError('REFUSED', `${folder} is in use by ${who}. Two Redises on one folder would lose data: end that one, or say another --data.`);
+  throw new CliError('REFUSED', `${folder} is in use by ${who}. Two Redises on one folder would lose data: end that one, or say another --data. If it is none, remove ${lock}.`);
 }
 
-async function lockedFolder(path: string): Promise<{ folder: string; taken: ProcessLock | Holder }> {
+async function lockedFolder(path: string): Promise<{ folder: string; lock: string; taken: ProcessLock | Holder }> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   const folder = await realpath(path);
-  return { folder, taken: ProcessLock.take(join(folder, 'millrace-dev.lock')) };
+  const lock = join(folder, 'millrace-dev.lock');
+  return { folder, lock, taken: ProcessLock.take(lock) };
 }
 
 /** Lines for `.env` where people read; they are data, so nothing else is among them. */

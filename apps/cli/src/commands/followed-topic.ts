@@ -64,11 +64,22 @@ export class FollowedTopic {
     let cursor: string | undefined;
     do {
       const options = { ...filterOf(this.#session.options<TailOptions>()), partition, from, cursor, limit: PAGE };
-      const page: JsonOf<MessagePage> = await this.#session.ask<MessagePage>('messages.browse', { topic: this.#topic }, options);
+      const page = await this.#page(options);
+      if (page === null) return;
       this.#advance(partition, page.items);
       yield page.items.map((message) => ({ topic: this.#topic, ...message }));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && !this.#session.signal.aborted);
+  }
+
+  /** Null: the topic was made anew since the page before. It is read from its beginning the next time. */
+  async #page(options: OperationOptions): Promise<JsonOf<MessagePage> | null> {
+    try {
+      return await this.#session.ask<MessagePage>('messages.browse', { topic: this.#topic }, options);
+    } catch (thrown) {
+      if ((thrown as { code?: unknown }).code === 'INVALID_CURSOR') return null;
+      throw thrown;
+    }
   }
 
   /** Messages that came while it was read are read. */
@@ -81,14 +92,11 @@ export class FollowedTopic {
 
 /** Merges pages by the time at which their messages were stored, with one page of each in memory. */
 export async function* inOrder(all: readonly Pages[]): Pages {
-  let heads = await Promise.all(all.map((pages) => headOf({ pages, items: [] })));
-  for (;;) {
-    const open = heads.filter((head) => head !== null);
-    if (open.length === 0) return;
-    const until = open.map(({ items }) => items.at(-1)!.storedAt).reduce((first, time) => (time < first ? time : first));
-    yield byTime(open.flatMap(({ items }) => items.filter(({ storedAt }) => storedAt <= until)));
-    const rest = open.map(({ pages, items }) => ({ pages, items: items.filter(({ storedAt }) => storedAt > until) }));
-    heads = await Promise.all(rest.map(headOf));
+  let heads = await headsOf(all.map((pages) => ({ pages, items: [] })));
+  while (heads.length > 0) {
+    const until = heads.map(({ items }) => items.at(-1)!.storedAt).reduce((first, time) => (time < first ? time : first));
+    yield byTime(heads.flatMap(({ items }) => items.filter(({ storedAt }) => storedAt <= until)));
+    heads = await headsOf(heads.map(({ pages, items }) => ({ pages, items: items.filter(({ storedAt }) => storedAt > until) })));
   }
 }
 
@@ -98,11 +106,26 @@ interface Head {
   readonly items: readonly Followed[];
 }
 
-/** It with a message at least; null at its end. */
-async function headOf({ pages, items }: Head): Promise<Head | null> {
-  if (items.length > 0) return { pages, items };
-  const page = await pages.next();
-  return page.done ? null : headOf({ pages, items: page.value });
+/**
+ * Those that have not ended, with a message at least. They are read one after the other: there may be hundreds, and a page may
+ * have megabytes.
+ */
+async function headsOf(all: readonly Head[]): Promise<Head[]> {
+  const heads: Head[] = [];
+  for (const { pages, items } of all) {
+    const left = items.length > 0 ? items : await nextOf(pages);
+    if (left !== null) heads.push({ pages, items: left });
+  }
+  return heads;
+}
+
+/** The next page that is not empty; null at the end. */
+async function nextOf(pages: Pages): Promise<readonly Followed[] | null> {
+  for (;;) {
+    const page = await pages.next();
+    if (page.done) return null;
+    if (page.value.length > 0) return page.value;
+  }
 }
 
 function firstOf({ nextOffset }: Facts, { from, last }: Pick<TailOptions, 'from' | 'last'>): Date | 'earliest' | { readonly offset: number } {

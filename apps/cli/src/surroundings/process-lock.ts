@@ -22,9 +22,11 @@ const WRITING_MS = 5_000;
  */
 export class ProcessLock {
   readonly #path: string;
+  readonly #id: string;
 
-  private constructor(path: string) {
+  private constructor(path: string, id: string) {
     this.#path = path;
+    this.#id = id;
     process.once('exit', this.release);
   }
 
@@ -34,8 +36,9 @@ export class ProcessLock {
    * @throws Error of the file system
    */
   static take(path: string): ProcessLock | Holder {
+    const id = randomUUID();
     for (;;) {
-      if (isCreated(path)) return new ProcessLock(path);
+      if (isCreated(path, id)) return new ProcessLock(path, id);
       const holder = holderOf(path);
       if (holder === null) continue;
       const other = isLiving(holder, path) ? holder : this.#cleared(path, holder);
@@ -43,9 +46,10 @@ export class ProcessLock {
     }
   }
 
+  /** Where somebody has removed the file, another process may have the lock by now. */
   readonly release = (): void => {
     process.off('exit', this.release);
-    rmSync(this.#path, { force: true });
+    if (holderOf(this.#path)?.id === this.#id) rmSync(this.#path, { force: true });
   };
 
   /**
@@ -64,9 +68,9 @@ export class ProcessLock {
   }
 }
 
-function isCreated(path: string): boolean {
+function isCreated(path: string, id: string): boolean {
   try {
-    writeFileSync(path, `${process.pid} ${startOf(process.pid)} ${randomUUID()}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, `${process.pid} ${startOf(process.pid)} ${id}\n`, { mode: 0o600, flag: 'wx' });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

@@ -144,12 +144,12 @@ const HIDDEN_JOB = {
 function jobIn(redaction: Redaction, view: JobView): Partial<JobView> {
   const { data, result, progress, options, idempotencyKey, error, stacks, log } = view;
   const fields = { data: redaction.field('data', data), result: redaction.field('result', result) };
-  const shown = redaction.field('progress', progress);
+  const [at, chosen] = [redaction.field('progress', progress), redaction.field('options', options)];
   const line = (path: string) => (text: string): string => redaction.text(path, text);
   return {
     ...fields,
-    progress: redaction.quote('progress', shown),
-    options: redaction.quote('options', options) as JobView['options'],
+    progress: redaction.quote('progress', at),
+    options: redaction.quote('options', chosen) as JobView['options'],
     idempotencyKey: keyIn(redaction, 'idempotencyKey', idempotencyKey),
     error: error === null ? null : redaction.text('error', error),
     stacks: stacks?.map(line('stacks')) ?? null,

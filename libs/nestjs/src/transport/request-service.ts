@@ -40,8 +40,9 @@ export function serveRequests({ rpc, service, concurrency, bufferBytes, book, an
       };
       const { signal } = request;
       if (isObservable(result)) return await new AnswerItems({ values: result, signal, bufferBytes, ended }).begin();
+      end();
       const text = textOf(result);
-      ended(null);
+      span?.end();
       return text;
     } catch (error) {
       span?.end(thrownIn(error));

@@ -45,6 +45,11 @@ class Sums {
   sum(@Payload() numbers: number[]) {
     return numbers.reduce((a, b) => a + b, 0);
   }
+
+  @MessagePattern('unwritable')
+  unwritable() {
+    return { total: 1n };
+  }
 }
 
 async function hybrid(adapter: AbstractHttpAdapter, inheritAppConfig = true): Promise<INestApplication> {
@@ -170,6 +175,16 @@ describe('a microservice', () => {
     expect(await firstValueFrom(client.send('sum', [1, 2]))).toBe(3);
     expect(await lastValueFrom(client.send('each', [1, 2]).pipe(toArray()))).toEqual([1, 2]);
     expect(journal.entries).toEqual(['end', 'end']);
+  });
+
+  it('calls the hook for the end of the work also where the value of the handler cannot be written', async () => {
+    const server = bench.server();
+    const type = moduleOf({ controllers: [Sums] });
+    const app = bench.keep(await NestFactory.createMicroservice(type, { strategy: server, logger: false }));
+    server.setOnProcessingEndHook(() => journal.add('end'));
+    await app.listen();
+    await expect(firstValueFrom(bench.client().send('unwritable', {}))).rejects.toMatchObject({ status: 'error' });
+    expect(journal.entries).toEqual(['end']);
   });
 
   it('lets a handler at work finish when it is closed, twice, and takes no new event', async () => {

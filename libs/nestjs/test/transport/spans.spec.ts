@@ -116,7 +116,7 @@ describe('a request between Nest applications', () => {
     expect(call).toMatchObject({ name: `shop/${pattern}`, errorType: '_OTHER' });
   });
 
-  it('of an unknown pattern fails for its caller, and has no handler', async () => {
+  it('is a span of its caller alone, which fails, where its pattern is unknown', async () => {
     await expect(lastValueFrom(bench.client().send('nowhere', {}))).rejects.toBeDefined();
     expect(spans().slice(earlier)).toEqual([expect.objectContaining({ name: 'shop/nowhere', errorType: expect.any(String), kind: SpanKind.CLIENT })]);
   });
