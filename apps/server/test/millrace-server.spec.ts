@@ -117,7 +117,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await bed.send(`${API}/queues`, { as: 'viewer' })).toMatchObject({ status: 200, body: { items: [{ queue: 'faces', counts: { waiting: 1 } }] } });
     expect(await bed.send(`${API}/topics/test.more/create`, { body: {}, as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
     expect(await bed.send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
-    expect(await bed.send(`${API}/topics/test.more/create`, { body: { actor: 'anna' }, as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: { actor: 'anna' }, as: 'operator' })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('actor') } });
     expect(await bed.send(`${API}/metrics`, { as: 'viewer' })).toMatchObject({ status: 404 });
     expect(await bed.send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
   });
