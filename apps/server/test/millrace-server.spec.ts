@@ -122,6 +122,15 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await bed.send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
   });
 
+  it.each<[string, string, string]>([
+    ['/groups/test.faces/none/seek', 'to', "to must be 'earliest', 'latest', a valid Date (over HTTP an ISO 8601 time with its zone: \"2026-12-24T18:00:00Z\") from 1970 on, or { \"offset\": 42 }"],
+    ['/topics/test.faces/purge', 'before', 'before must be a valid Date (over HTTP an ISO 8601 time with its zone: "2026-12-24T18:00:00Z") from 1970 on'],
+  ])('%s says of a time what JSON can have', async (path, name, problem) => {
+    await start(adapter);
+    expect(await bed.send(API + path, { body: { [name]: '-15m' }, as: 'admin' })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', problems: [problem] } });
+    expect(await bed.send(API + path, { body: { [name]: '2026-12-24T18:00:00Z' }, as: 'admin' })).not.toMatchObject({ status: 400 });
+  });
+
   it.each([
     '/topics?limit=1&limit=2', '/topics?prefix=a&prefix=b', '/topics?__proto__=1', '/topics?constructor=1', '/topics/test.faces?limit=1', '/topics?token=x',
     '/topics?limit=many', '/topics?limit[]=1', '/topics/a%2Fb', '/topics/%2e%2e%2fetc', '/topics/a%00b', '/topics/a%0d%0ab', '/topics/a*b', '/topics/%7Ba%7D',

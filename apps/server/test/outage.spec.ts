@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
+import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { API } from './fixture.js';
 import { ServerBed } from './server-bed.js';
@@ -30,6 +31,7 @@ describe('while Redis is away', () => {
     await bed.redis.kill();
     const answer = await bed.send(`${API}${path}`, { body });
     await bed.redis.restart();
+    await waitFor(async () => (await bed.send('/health/ready')).status === 200, { what: 'the server to be ready again' });
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' }, body: problem });
   });
 });
