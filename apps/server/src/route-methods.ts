@@ -6,7 +6,7 @@ interface Route {
   readonly method: 'GET' | 'POST';
 }
 
-const ROUTES: readonly Route[] = [...OPERATIONS, ...OTHER_ROUTES].map(({ path, method }) => ({ pattern: patternOf(path), method }));
+const ROUTES = [...OPERATIONS, ...OTHER_ROUTES].map(({ path, method }): Route => ({ pattern: patternOf(path), method }));
 
 /**
  * The methods that a path of the API has, as the header `Allow` lists them; empty for a path that no route has.

@@ -77,7 +77,7 @@ describe('a body', () => {
       const answer = await post(path, body, type === undefined ? {} : { 'content-type': type });
       expect(answer).toEqual({
         status: 415, type: 'application/problem+json',
-        body: { status: 415, detail: expect.stringContaining('Content-Type: application/json'), code: 'HTTP_415' },
+        body: { title: 'Unsupported Media Type', status: 415, detail: expect.stringContaining('Content-Type: application/json'), code: 'HTTP_415' },
       });
     }
   });

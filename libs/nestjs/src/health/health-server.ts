@@ -27,8 +27,9 @@ const METRICS_PATH = '/metrics';
 const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
- * Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. Whoever reaches the port may ask, so the state alone is
- * told unless the details are asked for. Where the process counts, it has the metrics, too. It listens before the application starts.
+ * Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. It asks for no token, so it tells the state alone,
+ * unless it is told to give the details. Where the process counts, it has the metrics, too. It listens before the application
+ * starts.
  */
 export class HealthServer {
   readonly #server: Server;

@@ -28,8 +28,8 @@ export class WorkerOptions {
   tags?: readonly string[];
 
   /**
-   * The address of `GET /health/live` and `/health/ready`, and whether readiness tells of each part, with names, addresses and the
-   * texts of errors. Default `MILLRACE_HEALTH_PORT`, `_HOST` and `_DETAILS`, else none.
+   * The address of `GET /health/live` and `/health/ready`, and whether readiness tells of each part, with names, addresses and
+   * the texts of errors. Default `MILLRACE_HEALTH_PORT`, `_HOST` and `_DETAILS`, else none.
    */
   @IsOptional() @IsHealthPort()
   health?: { port: number; host?: string; details?: boolean } | false;
