@@ -78,6 +78,16 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     });
   });
 
+  it('a token in the address is 400 without one in the header, too', async () => {
+    await start(adapter, byHeader);
+    for (const path of ['/topics?token=x', '/topics?access_token=', '/nowhere?limit=1&token=x']) {
+      for (const as of [undefined, 'viewer']) {
+        const detail: unknown = expect.stringContaining('A token in an address is seen by logs');
+        expect(await bed.send(API + path, { as })).toMatchObject({ status: 400, body: { title: 'Bad Request', detail, code: 'HTTP_400' } });
+      }
+    }
+  });
+
   it('answers are not changed by interceptors of the application', async () => {
     await start(adapter, byHeader);
     const keyed = { as: 'sender', body: { amount: 1 }, headers: { 'idempotency-key': 'k' } };
