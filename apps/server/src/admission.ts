@@ -39,7 +39,7 @@ export class Admission {
     });
     if (principal) return principal;
     setHeader('WWW-Authenticate', 'Bearer');
-    throw new UnauthorizedException('Send the token as the header Authorization: Bearer <token>.');
+    throw new UnauthorizedException(adviceFor(request));
   }
 
   async #attempt(request: IncomingMessage): Promise<Principal | null> {
@@ -63,6 +63,12 @@ export class Admission {
     const principal = await inTime(Promise.resolve(this.#authorize(request)));
     return principal ? assertPrincipal(principal) : null;
   }
+}
+
+function adviceFor({ headers: { authorization = '' } }: IncomingMessage): string {
+  return /^Bearer +\S/i.test(authorization)
+    ? 'The token in the header Authorization is not known here. Send another one: Authorization: Bearer <token>.'
+    : 'Send the token as the header Authorization: Bearer <token>.';
 }
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { Controller, HttpStatus, Inject, NotFoundException, Param, Post, Res, VERSION_NEUTRAL } from '@nestjs/common';
-import { RpcRemoteError } from '@millrace/nestjs';
+import { httpProblem, RpcRemoteError } from '@millrace/nestjs';
 import { SERVER_SETTINGS } from './admission.js';
 import { Exchange, type HttpExchange } from './exchange.js';
 import { Guarded } from './guarded.js';
@@ -59,5 +59,6 @@ function untilClosed(response: Response): AbortSignal {
 
 /** The error that the method threw is its answer. */
 function problemOf({ remote: { name, message, code, response } }: RpcRemoteError): object {
-  return { status: HttpStatus.BAD_GATEWAY, title: 'The method failed: remote is its error.', code: 'REMOTE_FAILED', remote: { name, message, code, response } };
+  const problem = httpProblem({ status: HttpStatus.BAD_GATEWAY, detail: 'The method failed: remote is its error.', code: 'REMOTE_FAILED' });
+  return { ...problem, remote: { name, message, code, response } };
 }

@@ -6,6 +6,7 @@ import { admit } from './admitted.js';
 import { lackOf, needsOf } from './needs.js';
 import { setOwnHeaders } from './own-headers.js';
 import { refuseOtherSites } from './refuse-other-sites.js';
+import { refuseTokensInAddress } from './refuse-tokens-in-address.js';
 import type { ServerSettings } from './server-module-options.js';
 
 interface Request {
@@ -38,6 +39,7 @@ export class Gate implements CanActivate {
     const request = own.raw ?? (own as IncomingMessage);
     setOwnHeaders(setHeader);
     refuseOtherSites(request, this.#origins);
+    refuseTokensInAddress(request);
     const principal = await this.#admission.principalOf(request, setHeader);
     const lack = lackOf(principal, needsOf(context.getHandler()));
     if (lack !== null) throw new ForbiddenException(`This asks for ${lack}.`);
@@ -54,8 +56,5 @@ function queryOf({ url = '' }: IncomingMessage): Readonly<Record<string, string>
   const names = [...search.keys()];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new BadRequestException(`The parameter ${JSON.stringify(twice.slice(0, 64))} is there twice: send it once.`);
-  if (search.has('token') || search.has('access_token')) {
-    throw new BadRequestException('A token in an address is seen by logs: send it as the header Authorization: Bearer <token>.');
-  }
   return Object.fromEntries(search);
 }

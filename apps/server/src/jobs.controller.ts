@@ -1,10 +1,11 @@
-import { Controller, HttpStatus, Param, Post, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, HttpStatus, Param, Post, Res, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
 import { Contracts, type Duration, JobQueue } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
 import { Guarded } from './guarded.js';
 import { Needs } from './needs.js';
 import { assertKnown } from './option-headers.js';
 import { type JsonResponse, sendJson } from './send-json.js';
+import { SendingProblemFilter } from './sending-problem.filter.js';
 
 /** Enqueues over HTTP, with the contracts of the hosted application. */
 @Controller({ path: 'jobs', version: VERSION_NEUTRAL })
@@ -21,6 +22,7 @@ export class JobsController {
   /** The body is the payload, with `Idempotency-Key` and `Millrace-Delay`. 201 when it was stored, 200 for a duplicate. */
   @Post(':job')
   @Needs('send')
+  @UseFilters(SendingProblemFilter)
   async enqueue(@Param('job') job: string, @Exchange() exchange: HttpExchange, @Res() response: JsonResponse): Promise<void> {
     const options = exchange.options();
     assertKnown(options, ['millrace-delay']);

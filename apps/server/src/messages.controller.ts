@@ -1,4 +1,4 @@
-import { Controller, HttpStatus, Param, Post, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, HttpStatus, Param, Post, Res, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
 import { Contracts, type Duration, Publisher, type PublishOptions } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
 import { Guarded } from './guarded.js';
@@ -6,6 +6,7 @@ import { momentOf } from './moment.js';
 import { Needs } from './needs.js';
 import { assertKnown, type OptionHeaders } from './option-headers.js';
 import { type JsonResponse, sendJson } from './send-json.js';
+import { SendingProblemFilter } from './sending-problem.filter.js';
 
 const HEADER_PREFIX = 'millrace-header-';
 const KNOWN = [
@@ -27,6 +28,7 @@ export class MessagesController {
   /** The body is the payload. 201 when it was stored, 200 for a duplicate; both with the id, partition and offset. */
   @Post(':topic/messages')
   @Needs('send')
+  @UseFilters(SendingProblemFilter)
   async publish(@Param('topic') topic: string, @Exchange() exchange: HttpExchange, @Res() response: JsonResponse): Promise<void> {
     const options = exchange.options();
     assertKnown(options, KNOWN);

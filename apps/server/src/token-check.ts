@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import type { Admission } from './admission.js';
+import type { Admission, SetHeader } from './admission.js';
 import { assertAllRights, noteBearer } from './own-routes.guard.js';
 import { setOwnHeaders } from './own-headers.js';
+import type { Principal } from './principal.js';
 import { ProblemFilter } from './problem.filter.js';
+import { refuseTokensInAddress } from './refuse-tokens-in-address.js';
 
 /** That of Express, as far as this looks at it. */
 interface Request extends IncomingMessage {
@@ -43,14 +45,27 @@ export class TokenCheck {
 
   async #check(request: Request, response: Response): Promise<void> {
     const setHeader = (name: string, value: string): unknown => response.header(name, value);
-    const principal = await this.#admission.principalOf(request, setHeader).catch((thrown: unknown) => {
+    const isOurs = request.path.toLowerCase().startsWith(API);
+    const principal = await this.#principalOf(request, { setHeader, isOurs }).catch((thrown: unknown) => {
       setOwnHeaders(setHeader);
       throw thrown;
     });
     noteBearer(request, principal);
     // Routes of the application that are no controllers have no guard.
-    if (!request.path.toLowerCase().startsWith(API)) assertAllRights(principal);
+    if (!isOurs) assertAllRights(principal);
   }
+
+  async #principalOf(request: Request, { setHeader, isOurs }: Asked): Promise<Principal> {
+    // A route of the application may have a parameter of such a name.
+    if (isOurs) refuseTokensInAddress(request);
+    return this.#admission.principalOf(request, setHeader);
+  }
+}
+
+interface Asked {
+  readonly setHeader: SetHeader;
+  /** Whether it is for a path of the API. */
+  readonly isOurs: boolean;
 }
 
 function isProbe({ method, path }: Request): boolean {

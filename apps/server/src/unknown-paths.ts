@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { Inject, Injectable, NotFoundException, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, MethodNotAllowedException, NotFoundException, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { Admission, SERVER_SETTINGS } from './admission.js';
+import { Admission, SERVER_SETTINGS, type SetHeader } from './admission.js';
 import { isBelow } from './body-claim.js';
 import { setOwnHeaders } from './own-headers.js';
 import { ProblemFilter } from './problem.filter.js';
 import { refuseOtherSites } from './refuse-other-sites.js';
+import { refuseTokensInAddress } from './refuse-tokens-in-address.js';
+import { methodsAt } from './route-methods.js';
 import type { ServerSettings } from './server-module-options.js';
 
 interface Response {
@@ -61,7 +63,18 @@ export class UnknownPaths implements OnModuleInit {
     const setHeader = (name: string, value: string): unknown => response.header(name, value);
     setOwnHeaders(setHeader);
     refuseOtherSites(request, this.#settings.origins);
+    refuseTokensInAddress(request);
     await this.#admission.principalOf(request, setHeader);
+    refuseMethod(request, { base: this.#settings.base, setHeader });
     throw new NotFoundException('There is no such route.');
   }
+}
+
+/** @throws MethodNotAllowedException for a path that has a route of another method */
+function refuseMethod({ method, url = '' }: IncomingMessage, { base, setHeader }: { base: string; setHeader: SetHeader }): void {
+  const [, path = ''] = url.split('?')[0]!.split(`/${base}/`);
+  const methods = methodsAt(`/${path}`);
+  if (methods.length === 0 || methods.includes(method ?? '')) return;
+  setHeader('Allow', methods.join(', '));
+  throw new MethodNotAllowedException(`This path takes ${methods.join(', ')} alone.`);
 }

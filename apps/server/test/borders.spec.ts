@@ -53,13 +53,11 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     for (const path of [`${base}/nowhere`, base, `${base}/`, `${base}/topics/a/b/c/d`, `${base}/nowhere?x=1`]) {
       expect(await bed.send(path)).toMatchObject({ status: 401, body: { code: 'HTTP_401' } });
       expect(await bed.send(path, { as: 'viewer' })).toMatchObject({
-        status: 404, body: { status: 404, title: 'There is no such route.', code: 'HTTP_404' },
+        status: 404, body: { title: 'Not Found', status: 404, detail: 'There is no such route.', code: 'HTTP_404' },
         headers: { 'content-type': expect.stringContaining('application/problem+json'), 'content-security-policy': expect.stringContaining("default-src 'none'") },
       });
     }
-    for (const method of ['PUT', 'DELETE', 'PATCH']) {
-      expect(await bed.send(`${base}/topics`, { method, as: 'viewer' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
-    }
+    for (const path of [`${base}/TOPICS/a`, `${base}/topics/a/`]) expect((await bed.send(path, { method: 'DELETE', as: 'viewer' })).status).toBe(404);
     expect(await bed.send(`${base}/nowhere`, { as: 'viewer', body: '{not json' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
     expect(await bed.send(`${base}/nowhere`, { as: 'viewer', headers: { origin: 'https://evil.example' } })).toMatchObject({ status: 403 });
     // Others are Nest's, and the application's own routes stay.
@@ -67,6 +65,27 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(elsewhere.status).toBe(404);
     expect(elsewhere.headers['content-type']).not.toContain('problem');
     expect(await bed.send(`${base}/own`)).toMatchObject({ status: 200, body: { data: { own: true } } });
+  });
+
+  it.each([
+    ['PUT', '/topics', 'GET, HEAD'], ['POST', '/topics', 'GET, HEAD'], ['DELETE', '/topics/test.borders', 'GET, HEAD'], ['GET', '/jobs/test-borders', 'POST'],
+    ['PATCH', '/topics/test.borders/messages?limit=1', 'GET, HEAD, POST'], ['POST', '/openapi.json', 'GET, HEAD'], ['OPTIONS', '/overview', 'GET, HEAD'],
+  ])('%s %s is answered 405 with the methods that the path has, behind the token', async (method, path, allow) => {
+    await start(adapter, byHeader);
+    expect(await bed.send(`${API}${path}`, { method })).toMatchObject({ status: 401, headers: expect.not.objectContaining({ allow }) });
+    expect(await bed.send(`${API}${path}`, { method, as: 'viewer' })).toMatchObject({
+      status: 405, headers: { allow }, body: { title: 'Method Not Allowed', detail: `This path takes ${allow} alone.`, code: 'HTTP_405' },
+    });
+  });
+
+  it('a token in the address is 400 without one in the header, too', async () => {
+    await start(adapter, byHeader);
+    for (const path of ['/topics?token=x', '/topics?access_token=', '/nowhere?limit=1&token=x']) {
+      for (const as of [undefined, 'viewer']) {
+        const detail: unknown = expect.stringContaining('A token in an address is seen by logs');
+        expect(await bed.send(API + path, { as })).toMatchObject({ status: 400, body: { title: 'Bad Request', detail, code: 'HTTP_400' } });
+      }
+    }
   });
 
   it('answers are not changed by interceptors of the application', async () => {

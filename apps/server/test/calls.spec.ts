@@ -135,7 +135,7 @@ describe.each(Object.keys(ADAPTERS))('calls over HTTP on %s', (adapter) => {
     }
     const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
     for (const [path, body] of [['payments/charge', `{"orderId":${deep},"cents":1}`], ['others/ping', deep], ['nobody/ping', `{"a":${deep}}`]] as const) {
-      expect(await call(path, body)).toMatchObject({ status: 400, body: { code: 'UNSERIALIZABLE_PAYLOAD', title: expect.stringContaining('nests deeper than 64') } });
+      expect(await call(path, body)).toMatchObject({ status: 400, body: { code: 'UNSERIALIZABLE_PAYLOAD', detail: expect.stringContaining('nests deeper than 64') } });
     }
     expect(payments.count).toBe(0);
   });

@@ -45,14 +45,14 @@ const FAILED = 'The server failed; its log says why.';
 describe('a failure that is not the client\'s', () => {
   it('is answered without what is inside, and logged with its stack and its cause', async () => {
     const error = new MillraceError('TOPIC_MISMATCH', 'Topic x is not as it was.', { cause: new TypeError('of 10.0.0.7') });
-    expect(await answerTo(error)).toEqual({ status: 500, body: { status: 500, title: FAILED, code: 'TOPIC_MISMATCH' } });
+    expect(await answerTo(error)).toEqual({ status: 500, body: { title: 'Internal Server Error', status: 500, detail: FAILED, code: 'TOPIC_MISMATCH' } });
     expect(logged).toEqual([['error', 'MillraceError (TOPIC_MISMATCH): Topic x is not as it was.', expect.any(String), 'Millrace']]);
     expect(logged[0]![2]).toMatch(/failures\.spec\.ts[^]*Caused by: TypeError: of 10\.0\.0\.7/);
   });
 
   it('is logged without credentials, and nothing in it can forge a line or steer a terminal', async () => {
     const error = new Error('no postgres://shop:s3cret@db/x, no redis://:b@s3cret@db:6379\n[Nest] 1 LOG all is well \u001b[2J\u202e');
-    expect(await answerTo(error)).toEqual({ status: 500, body: { status: 500, title: FAILED, code: 'HTTP_500' } });
+    expect(await answerTo(error)).toEqual({ status: 500, body: { title: 'Internal Server Error', status: 500, detail: FAILED, code: 'HTTP_500' } });
     const [[, line, stack] = []] = logged as string[][];
     expect(line).toBe('Error: no postgres://***@db/x, no redis://***@db:6379 [Nest] 1 LOG all is well \\u001b[2J\\u202e');
     expect(stack).toContain('\n    [Nest] 1 LOG all is well \\u001b[2J\\u202e\n    at ');
@@ -60,7 +60,7 @@ describe('a failure that is not the client\'s', () => {
   });
 
   it.each([undefined, null, 'text', { status: 200 }, 7n])('that is no error is answered and logged as well: %p', async (value) => {
-    expect(await answerTo(value)).toEqual({ status: 500, body: { status: 500, title: FAILED, code: 'HTTP_500' } });
+    expect(await answerTo(value)).toEqual({ status: 500, body: { title: 'Internal Server Error', status: 500, detail: FAILED, code: 'HTTP_500' } });
     expect(logged).toEqual([['error', expect.stringContaining('Error: '), expect.any(String), 'Millrace']]);
   });
 
@@ -71,7 +71,7 @@ describe('a failure that is not the client\'s', () => {
     await bed.command('SET', log, 'no stream');
     const { status, body } = await bed.send(`${API}/topics/test.failing/messages`, { body: { amount: 1 } });
     expect({ status, body }).toEqual({
-      status: 503, body: { status: 503, title: 'Nothing was stored. Send it again later.', code: expect.any(String) },
+      status: 503, body: { title: 'Service Unavailable', status: 503, detail: 'Nothing was stored. Send it again later.', code: 'REDIS_FAILED' },
     });
     expect(logged.filter(([level, line]) => level === 'warn' && String(line).includes('WRONGTYPE'))).toHaveLength(1);
   });

@@ -77,7 +77,7 @@ describe('a body', () => {
       const answer = await post(path, body, type === undefined ? {} : { 'content-type': type });
       expect(answer).toEqual({
         status: 415, type: 'application/problem+json',
-        body: { status: 415, title: expect.stringContaining('Content-Type: application/json'), code: 'HTTP_415' },
+        body: { title: 'Unsupported Media Type', status: 415, detail: expect.stringContaining('Content-Type: application/json'), code: 'HTTP_415' },
       });
     }
   });
@@ -93,7 +93,7 @@ describe('a body', () => {
     ['cut off inside a character', Buffer.from('{"text":"\u20ac"}').subarray(0, 11)],
     ['a surrogate in UTF-8', Buffer.concat([Buffer.from('{"text":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')])],
   ])('that is not UTF-8 is 400 and not stored: %s', async (_, body) => {
-    expect(await post(MESSAGES, body)).toMatchObject({ status: 400, body: { title: expect.stringContaining('not valid UTF-8') } });
+    expect(await post(MESSAGES, body)).toMatchObject({ status: 400, body: { detail: expect.stringContaining('not valid UTF-8') } });
     expect(await stored()).toBe('[]');
   });
 
@@ -106,7 +106,7 @@ describe('a body', () => {
   });
 
   it('that is empty is 400, whether or not its length is said', async () => {
-    const empty = { status: 400, body: { title: expect.stringContaining('The body is empty') } };
+    const empty = { status: 400, body: { detail: expect.stringContaining('The body is empty') } };
     expect(await post(MESSAGES, '', { ...JSON_TYPE, 'content-length': '0' })).toMatchObject(empty);
     expect(await post(MESSAGES, '', { ...JSON_TYPE, 'transfer-encoding': 'chunked' })).toMatchObject(empty);
     expect(await post(MESSAGES, '\ufeff')).toMatchObject(empty);
@@ -120,7 +120,7 @@ describe('a body', () => {
   ])('with the number %s is 400, since it would be rounded', async (number) => {
     for (const body of [`{"text":"a","amount":${number}}`, `{"text":"a","amount":[{"x":"\\"","y": ${number} }]}`]) {
       const { status, body: problem } = await post(MESSAGES, body);
-      expect({ status, problem }).toMatchObject({ status: 400, problem: { title: expect.stringContaining(`The number ${number} in the body`) } });
+      expect({ status, problem }).toMatchObject({ status: 400, problem: { detail: expect.stringContaining(`The number ${number} in the body`) } });
     }
   });
 
@@ -196,14 +196,14 @@ describe('a header that is an option', () => {
   });
 
   it.each(['idempotency-key', 'millrace-key', 'millrace-header-city'])('is 400 when it is not UTF-8: %s', async (name) => {
-    const title: unknown = expect.stringContaining(`The header ${name} is not valid UTF-8`);
-    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: 'K\u00f6ln' })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+    const detail: unknown = expect.stringContaining(`The header ${name} is not valid UTF-8`);
+    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: 'K\u00f6ln' })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', detail } });
   });
 
   it.each(['Idempotency-Key', 'Millrace-Key', 'Millrace-Delay', 'Millrace-Header-City'])('is 400 when it is there twice: %s', async (name) => {
-    const title: unknown = expect.stringContaining(`The header ${name.toLowerCase()} is there twice`);
+    const detail: unknown = expect.stringContaining(`The header ${name.toLowerCase()} is there twice`);
     for (const values of [['1s', '2s'], ['1s', '1s']]) {
-      expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: values })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+      expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: values })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', detail } });
     }
     expect(await stored()).toBe('[]');
   });
@@ -221,8 +221,8 @@ describe('Millrace-Deliver-At', () => {
     '2026-01-01T10:60Z', '2026-01-01T10:00:61Z', '2026-01-01T10:00:00', '2026-01-01T10:00', '2026-01-01', '2026-01-01T10:00:00+25:00',
     '2026-01-01T10:00:00+0100', '2026-01-01 10:00:00Z', '1795240800000', 'tomorrow', '',
   ])('is 400 as %p', async (moment) => {
-    const title: unknown = expect.stringContaining('which is no moment');
-    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, 'millrace-deliver-at': moment })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+    const detail: unknown = expect.stringContaining('which is no moment');
+    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, 'millrace-deliver-at': moment })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', detail } });
   });
 
   it('is taken with its zone, with seconds or without', async () => {

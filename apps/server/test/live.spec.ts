@@ -118,7 +118,7 @@ describe('the live events', () => {
     expect(all.map(({ response }) => response.statusCode)).toEqual(all.map(() => 200));
     expect((await open('viewer')).response.statusCode).toBe(503);
     expect(await send(running, `${API}/live`, { as: 'viewer' })).toMatchObject({
-      status: 503, body: { code: 'HTTP_503', title: '20 listen as "vera" already, and no more may. Try again later.' },
+      status: 503, body: { code: 'HTTP_503', detail: '20 listen as "vera" already, and no more may. Try again later.' },
     });
     expect((await open('admin')).response.statusCode).toBe(200);
   });

@@ -117,9 +117,18 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await bed.send(`${API}/queues`, { as: 'viewer' })).toMatchObject({ status: 200, body: { items: [{ queue: 'faces', counts: { waiting: 1 } }] } });
     expect(await bed.send(`${API}/topics/test.more/create`, { body: {}, as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
     expect(await bed.send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
-    expect(await bed.send(`${API}/topics/test.more/create`, { body: { actor: 'anna' }, as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });
+    expect(await bed.send(`${API}/topics/test.more/create`, { body: { actor: 'anna' }, as: 'operator' })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('actor') } });
     expect(await bed.send(`${API}/metrics`, { as: 'viewer' })).toMatchObject({ status: 404 });
     expect(await bed.send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
+  });
+
+  it.each<[string, string, string]>([
+    ['/groups/test.faces/none/seek', 'to', "to must be 'earliest', 'latest', a valid Date (over HTTP an ISO 8601 time with its zone: \"2026-12-24T18:00:00Z\") from 1970 on, or { \"offset\": 42 }"],
+    ['/topics/test.faces/purge', 'before', 'before must be a valid Date (over HTTP an ISO 8601 time with its zone: "2026-12-24T18:00:00Z") from 1970 on'],
+  ])('%s says of a time what JSON can have', async (path, name, problem) => {
+    await start(adapter);
+    expect(await bed.send(API + path, { body: { [name]: '-15m' }, as: 'admin' })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', problems: [problem] } });
+    expect(await bed.send(API + path, { body: { [name]: '2026-12-24T18:00:00Z' }, as: 'admin' })).not.toMatchObject({ status: 400 });
   });
 
   it.each([

@@ -70,6 +70,10 @@ export class ServerBed {
     this.#app = await startServer(root, { ...ALONE, ...options }, logger);
   }
 
+  get redis(): TestRedis {
+    return this.#redis;
+  }
+
   /** One command to Redis, past the tested code. */
   command(name: string, ...args: RedisArgument[]): Promise<unknown> {
     return this.#direct.control.call(name, ...args);

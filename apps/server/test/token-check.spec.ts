@@ -53,6 +53,33 @@ describe('the server with a token', () => {
     }
   });
 
+  it('refuses a token in an address before it looks for one, and does not count that', async () => {
+    await start();
+    const inAddress = { status: 400, body: { detail: expect.stringContaining('A token in an address is seen by logs') } };
+    for (let sent = 0; sent < 21; sent += 1) expect(await bed.send(`/millrace/api/v1/topics?token=${token}`)).toMatchObject(inAddress);
+    for (const path of ['/topics?a=1&access_token=x', '/nowhere?token=', '/own?token=x', '/live?access_token=x', '/metrics?token=x']) {
+      for (const headers of [{}, bearer, { authorization: 'Bearer x' }]) expect(await bed.send(`/millrace/api/v1${path}`, { headers })).toMatchObject(inAddress);
+    }
+    expect(await bed.send('/millrace/api/v1/topics')).toMatchObject({ status: 401 });
+    // Such a parameter of a route of the application is none of ours.
+    expect(await bed.send('/health/details?token=x', { headers: bearer })).toMatchObject({ status: 200 });
+    expect(await bed.send('/health/details?token=x')).toMatchObject({ status: 401 });
+  });
+
+  it('tells a token that it does not know from one that is missing', async () => {
+    await start();
+    const detailOf = async (authorization?: string): Promise<unknown> => {
+      const { status, headers, body } = await bed.send('/millrace/api/v1/topics', { headers: authorization === undefined ? {} : { authorization } });
+      expect([status, headers['www-authenticate']]).toEqual([401, 'Bearer']);
+      return (body as { detail: unknown }).detail;
+    };
+    const missing = 'Send the token as the header Authorization: Bearer <token>.';
+    expect([await detailOf(), await detailOf('Bearer'), await detailOf('Basic eDp5')]).toEqual([missing, missing, missing]);
+    for (const sent of [`Bearer ${token}x`, 'bearer x', `Bearer ${'x'.repeat(600)}`]) {
+      expect(await detailOf(sent)).toBe('The token in the header Authorization is not known here. Send another one: Authorization: Bearer <token>.');
+    }
+  });
+
   it('counts failures on routes of the application and on ours together', async () => {
     await start();
     const paths = ['/millrace/api/v1/own', '/health/details', '/millrace/api/v1/topics', '/nowhere'];

@@ -65,7 +65,7 @@ describe('the right to see payloads', () => {
   it('is asked for by a search that looks into payloads: else it is 403', async () => {
     await start();
     const path = '/topics/test.payments/messages';
-    expect(await get(`${path}?text=${NUMBER}`, 'admin')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN', title: expect.stringContaining('text') } });
+    expect(await get(`${path}?text=${NUMBER}`, 'admin')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN', detail: expect.stringContaining('text') } });
     expect(await get(`${path}?text=${NUMBER}`, 'viewer of payloads')).toMatchObject({ status: 200, body: { items: [{ offset: 0 }] } });
   });
 });

@@ -195,7 +195,7 @@ export { Idempotent } from './http/idempotency/idempotent.decorator.js';
 export { IdempotencyInterceptor } from './http/idempotency/idempotency.interceptor.js';
 export { IdempotentOptions } from './http/idempotency/idempotent-options.js';
 export { MillraceErrorFilter } from './http/millrace-error.filter.js';
-export type { Problem } from './http/problem.js';
+export { httpProblem, type Problem } from './http/problem.js';
 export { JobHandler } from './jobs/job-handler.decorator.js';
 export type { JobHandlerOptions } from './jobs/job-handler-options.js';
 export type { JobWorkerState } from './jobs/job-workers.js';

@@ -27,7 +27,7 @@ it('a build that throws on all of 100,000 waiting messages makes at most 100 dea
   const prefix = bench.prefix();
   const app = await bench.app({ imports: [MillraceModule.forFeature([Begin])] }, { prefix, handlers: 'none' });
   await publishAll(app.get(Publisher));
-  const env = { REDIS_URL: bench.redis.url, MILLRACE_PREFIX: prefix };
+  const env = { REDIS_URL: bench.redis.url, MILLRACE_PREFIX: prefix, MILLRACE_HEALTH_DETAILS: '1' };
   for (let started = 0; started < 3; started += 1) children.push(new TypeScriptChild(new URL('./fixtures/bad-build.ts', import.meta.url), { env }));
   const urls = await Promise.all(children.map(async (child) => (await child.line()).split(' ')[1]!));
   const broken = (): ReturnType<Groups['broken']> => app.get(Groups).broken(Begin, 'worker');

@@ -118,6 +118,12 @@ describe('a worker process', () => {
     const live = await fetch(`${url}/health/live`);
     expect([live.status, await live.json()]).toEqual([200, { ok: true, state: 'running' }]);
     const ready = await fetch(`${url}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([200, { ok: true, state: 'running' }]);
+  });
+
+  it('tells the details of its health where the environment asks for them', async () => {
+    const { url } = await running({ MILLRACE_HEALTH_DETAILS: '1' });
+    const ready = await fetch(`${url}/health/ready`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
       {

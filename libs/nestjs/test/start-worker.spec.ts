@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
 import { freePort, waitFor } from '@millrace/testing';
 import {
-  Publisher, type Readiness, RpcContract, RpcService, type RunningWorker, startWorker, Subscribe, type WorkerOptions,
+  Health, Publisher, type Readiness, RpcContract, RpcService, type RunningWorker, startWorker, Subscribe, type WorkerOptions,
 } from '@millrace/nestjs';
 import { Bench, failureOf, Journal, OrderPlaced } from './fixture.js';
 
@@ -74,7 +74,7 @@ describe('startWorker', () => {
     expect((await failureOf(start(application(), wrong))).problems).toEqual([
       "option 'group' is not known: did you mean 'groups'?",
       'queues: must give queues as a list of at least one name',
-      'health must be false or { port, host }, with a port from 0 to 65535',
+      'health must be false or { port, host, details }, with a port from 0 to 65535',
     ]);
     expect((await failureOf(start({ module: AppModule }))).message).toContain('must import MillraceModule.forRoot()');
     expect((await failureOf(start({ module: AppModule }, { health: false }))).message).toContain('must import MillraceModule.forRoot()');
@@ -117,8 +117,28 @@ describe('health', () => {
     expect((await ask('/health/ready', 'POST')).status).toBe(405);
   });
 
+  it('names no topic, no address and no error of a handler, unless its details are asked for', async () => {
+    @Injectable()
+    class Failing {
+      @Subscribe(OrderPlaced, { group: 'failing', retry: { attempts: 1 }, breaker: { messages: 5 } })
+      handle({ orderId }: OrderPlaced): void {
+        throw new Error(`downstream is down for ${orderId}`);
+      }
+    }
+    const { app } = await start(application({}, [Failing]));
+    await app.get(Publisher).publishMany(OrderPlaced, Array.from({ length: 10 }, () => ({ payload: { orderId: 'r-10', amount: 1 } })));
+    await waitFor(async () => (await ask('/health/ready')).status === 503, { what: 'the breaker to open' });
+    expect((await ask('/health/ready')).body).toEqual({ ok: false, state: 'running' });
+    expect(JSON.stringify(await app.get(Health).ready())).toContain('downstream is down for r-10');
+    await bench.redis.kill();
+    await waitFor(async () => !(await app.get(Health).ready()).redis.ok, { what: 'the worker to notice' });
+    expect((await ask('/health/ready')).body).toEqual({ ok: false, state: 'running' });
+    await bench.redis.restart();
+    await waitFor(async () => (await app.get(Health).ready()).redis.ok, { what: 'Redis to be there again' });
+  });
+
   it('is live but not ready while Redis is away, and ready again after', async () => {
-    await start(application());
+    await start(application(), { health: { port: 0, details: true } });
     await bench.redis.kill();
     await waitFor(
       async () => {

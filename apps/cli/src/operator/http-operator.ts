@@ -104,27 +104,29 @@ function answerIn(response: Response, text: string, isQuestion: boolean): Json {
     if (body === undefined) throw noApi(response);
     return body;
   }
-  const { code, title, problems } = problemIn(body);
+  const { code, message, problems } = problemIn(body);
   if (code === null) throw noApi(response);
   // The thing is not there, while its topic and its group are.
   if (response.status === 404 && isQuestion && !code.startsWith('UNKNOWN_')) return null;
-  throw new CliError(code, title, problems);
+  throw new CliError(code, message, problems);
 }
 
 interface Problem {
   /** Null: the answer is none of the API. */
   readonly code: string | null;
-  readonly title: string;
+  readonly message: string;
   readonly problems: readonly string[];
 }
 
 function problemIn(body: Json | undefined): Problem {
-  const none: Problem = { code: null, title: '', problems: [] };
+  const none: Problem = { code: null, message: '', problems: [] };
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return none;
-  const { code, title, problems, remote } = body as { readonly [name: string]: Json };
-  if (typeof code !== 'string' || typeof title !== 'string') return none;
+  const { code, title, detail, problems, remote } = body as { readonly [name: string]: Json };
+  // A server of an older version has no detail, and says by its title what happened.
+  const message = detail ?? title;
+  if (typeof code !== 'string' || typeof message !== 'string') return none;
   const texts = Array.isArray(problems) ? problems.filter((problem) => typeof problem === 'string') : [];
-  return { code, title, problems: [...texts, ...thrownIn(remote)] };
+  return { code, message, problems: [...texts, ...thrownIn(remote)] };
 }
 
 /** The error that a method of a service threw. */

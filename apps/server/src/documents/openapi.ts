@@ -25,9 +25,11 @@ const PROBLEM: Schema = {
   type: 'object',
   description: 'RFC 9457, with a code that stays the same from version to version.',
   properties: {
-    status: { type: 'integer' }, title: { type: 'string' }, code: { type: 'string' }, problems: { type: 'array', items: { type: 'string' } },
+    title: { type: 'string', description: 'The phrase of HTTP for the status.' }, status: { type: 'integer' },
+    detail: { type: 'string', description: 'Says what happened this time.' },
+    code: { type: 'string' }, problems: { type: 'array', items: { type: 'string' } },
   },
-  required: ['status', 'title', 'code'],
+  required: ['title', 'status', 'detail', 'code'],
 };
 
 const FAILURE = { description: 'A problem.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };

@@ -88,24 +88,28 @@ export function IsCurveBackoff(): PropertyDecorator {
   });
 }
 
+/** A moment as rules name it: such an option comes from TypeScript, or over HTTP, where there is no Date. */
+export const A_MOMENT = 'a valid Date (over HTTP an ISO 8601 time with its zone: "2026-12-24T18:00:00Z")';
+
 /** The property is a position in a topic. */
 export function IsPosition(): PropertyDecorator {
   return ValidateBy({
     name: 'isPosition',
     validator: {
       validate: isPosition,
-      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be 'earliest', 'latest', a valid Date from 1970 on, or { offset: 42 }`,
+      defaultMessage: ({ property }: ValidationArguments = blank) =>
+        `${property} must be 'earliest', 'latest', ${A_MOMENT} from 1970 on, or { "offset": 42 }`,
     },
   });
 }
 
-/** The property is a moment: a valid Date from 1970 on. */
+/** The property is a moment: a valid Date from 1970 on, which is an ISO 8601 time over HTTP. */
 export function IsMoment(): PropertyDecorator {
   return ValidateBy({
     name: 'isMoment',
     validator: {
       validate: (value: unknown) => value instanceof Date && value.getTime() >= 0,
-      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be a valid Date from 1970 on`,
+      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be ${A_MOMENT} from 1970 on`,
     },
   });
 }

@@ -3,7 +3,7 @@ import { type Duration, durationMs } from '../duration.js';
 import { hasHalfCharacter } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import { passesQuickly, type QuickRules } from '../options/quick-check.js';
-import { type DurationBounds, IsDurability, IsDurationOption, isDurationWithin } from '../options/rules.js';
+import { A_MOMENT, type DurationBounds, IsDurability, IsDurationOption, isDurationWithin } from '../options/rules.js';
 import { type Durability, isDurability } from './durability.js';
 
 const TTL: DurationBounds = { min: '1ms', max: '365d' };
@@ -75,7 +75,7 @@ export function IsIdempotencyKey(): PropertyDecorator {
 function IsDueDate(): PropertyDecorator {
   return ValidateBy({
     name: 'isDueDate',
-    validator: { validate: isDueDate, defaultMessage: () => 'deliverAt must be a valid Date, at most 365 days ahead' },
+    validator: { validate: isDueDate, defaultMessage: () => `deliverAt must be ${A_MOMENT}, at most 365 days ahead` },
   });
 }
 

@@ -107,6 +107,9 @@ class Environment {
   @IsOptional() @IsString()
   MILLRACE_HEALTH_HOST?: string;
 
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  MILLRACE_HEALTH_DETAILS?: string;
+
   @IsOptional() @IsPort()
   MILLRACE_PORT?: string;
 
@@ -268,6 +271,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_HEALTH_HOST',
     default: '127.0.0.1',
     description: 'Address that the health port listens on; 0.0.0.0 lets probes from outside a container in.',
+  },
+  {
+    name: 'MILLRACE_HEALTH_DETAILS',
+    default: '0',
+    description: '1: readiness at the health port tells whoever asks of topics, addresses and texts of errors. 0: the state alone.',
   },
   { name: 'MILLRACE_PORT', default: '3000', description: 'For the server (apps/server): port of the HTTP API.' },
   {

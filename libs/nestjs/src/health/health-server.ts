@@ -1,14 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { asError, MillraceError } from '@millrace/core';
+import { Logger } from '@nestjs/common';
+import { MillraceError } from '@millrace/core';
+import { failureText } from '../log/failure-text.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import type { Health } from './health.js';
+import type { Health, Liveness, Readiness } from './health.js';
 
-export interface HealthAddress {
+export interface HealthPort {
   /** 0 takes a free one. */
   readonly port: number;
   readonly host: string;
+  /** Whether readiness tells of each part, with names, addresses and the texts of errors. */
+  readonly details: boolean;
 }
+
+type HealthAddress = Omit<HealthPort, 'details'>;
 
 interface Answer {
   readonly status: number;
@@ -21,15 +27,19 @@ const METRICS_PATH = '/metrics';
 const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
- * Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. Where the process counts, it has the metrics, too. It
- * listens before the application starts.
+ * Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. It asks for no token, so it tells the state alone,
+ * unless it is told to give the details. Where the process counts, it has the metrics, too. It listens before the application
+ * starts.
  */
 export class HealthServer {
   readonly #server: Server;
+  readonly #details: boolean;
+  readonly #logger = new Logger('Millrace');
   #health: Health | null = null;
   #telemetry: Telemetry | null = null;
 
-  private constructor() {
+  private constructor(details: boolean) {
+    this.#details = details;
     const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS };
     this.#server = createServer(timeouts, (request, response) => {
       void this.#answer(request).then((answer) => send(response, answer));
@@ -37,8 +47,8 @@ export class HealthServer {
   }
 
   /** @throws MillraceError PORT_IN_USE, INVALID_OPTIONS when the address cannot be listened on */
-  static async listen({ port, host }: HealthAddress): Promise<HealthServer> {
-    const health = new HealthServer();
+  static async listen({ port, host, details }: HealthPort): Promise<HealthServer> {
+    const health = new HealthServer(details);
     await new Promise<void>((resolve, reject) => {
       health.#server.once('error', (error) => reject(cannotListen(error, { port, host })));
       health.#server.listen({ port, host, exclusive: true }, resolve);
@@ -71,7 +81,9 @@ export class HealthServer {
     try {
       return path === METRICS_PATH ? await this.#counted(this.#telemetry!) : await this.#probed(path);
     } catch (thrown) {
-      return { status: 503, body: { ok: false, problem: asError(thrown).message } };
+      const { line, stack } = failureText(thrown);
+      this.#logger.error(line, stack);
+      return { status: 503, body: { ok: false, problem: 'it failed; the log says why' } };
     }
   }
 
@@ -89,11 +101,17 @@ export class HealthServer {
   }
 
   async #ready(): Promise<{ ok: boolean }> {
-    return (await this.#health?.ready()) ?? { ok: false, ...STARTING };
+    const readiness = await this.#health?.ready();
+    if (!readiness) return { ok: false, ...STARTING };
+    return this.#details ? readiness : withoutDetails(readiness);
   }
 }
 
 const STARTING = { state: 'starting' };
+
+function withoutDetails({ ok, state }: Readiness): Liveness {
+  return { ok, state };
+}
 
 function send(response: ServerResponse, { status, body }: Answer): void {
   const { text, type } = 'text' in body ? body : { text: `${JSON.stringify(body)}\n`, type: 'application/json; charset=utf-8' };

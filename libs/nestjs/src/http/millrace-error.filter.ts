@@ -63,8 +63,8 @@ export class MillraceErrorFilter implements ExceptionFilter {
 }
 
 /** As Nest words the errors of microservices itself. */
-function rpcError({ title, code, problems }: Problem): object {
-  return { status: 'error', message: title, code, ...(problems ? { problems } : {}) };
+function rpcError({ detail, code, problems }: Problem): object {
+  return { status: 'error', message: detail, code, ...(problems ? { problems } : {}) };
 }
 
 function answer(response: Response, problem: Problem): void {

@@ -1,15 +1,27 @@
+import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, type MillraceError, PublishManyError } from '@millrace/core';
 
 /** The body of a failed answer, RFC 9457. */
 export interface Problem {
+  /** The same for each answer of its status: the phrase of HTTP for that. */
+  readonly title: string;
   /** The status of the answer. */
   readonly status: number;
-  /** One sentence for the caller. */
-  readonly title: string;
+  /** One sentence for the caller on what happened this time. */
+  readonly detail: string;
   /** Stable, for programs: one of the codes of `MillraceError`, or `HTTP_<status>`. */
   readonly code: string;
   /** Every single thing that is wrong, where there can be several. */
   readonly problems?: readonly string[];
+}
+
+/** Phrases of statuses that no RFC has. */
+const OWN_PHRASES: Readonly<Record<number, string>> = { 499: 'Client Closed Request' };
+
+/** A problem with the title of its status. */
+export function httpProblem(parts: Omit<Problem, 'title'>): Problem {
+  const { status } = parts;
+  return { title: STATUS_CODES[status] ?? OWN_PHRASES[status] ?? `HTTP ${status}`, ...parts };
 }
 
 /** The first status that says that the fault is not the client's. */
@@ -91,8 +103,8 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 
 const AWAY = 'Something that this needs is not available at the moment. Send it again later.';
 
-/** The titles for faults that are not the client's; details, such as the words of Redis, are logged only. */
-const TITLE: Partial<Record<ErrorCode, string>> = {
+/** The details for faults that are not the client's; the words of the error, such as those of Redis, are logged only. */
+const DETAIL: Partial<Record<ErrorCode, string>> = {
   BACK_PRESSURE: 'There is more to do than can be taken at the moment. Send it again later.',
   PUBLISH_INDEFINITE: 'It is not known whether it was stored. Send it again with the same idempotency key; without one it may be stored twice.',
   LEDGER_FULL: 'There is more to remember than can be kept at the moment. Send it again later.',
@@ -112,7 +124,7 @@ const TITLE: Partial<Record<ErrorCode, string>> = {
 
 const IN_PART = 'A part of it was not stored, or may not have been. Send that again with the same idempotency keys.';
 
-/** The title for every unforeseen fault. */
+/** The detail for every unforeseen fault. */
 const FAILED = 'The server failed; its log says why.';
 
 /** An error of Millrace as its caller gets it: with the code alone when the fault is not the caller's. */
@@ -120,8 +132,8 @@ export function problemOf(error: MillraceError): Problem {
   const { code, problems } = error;
   // A code that another version of the library threw.
   const status = STATUS[code] ?? SERVER_FAULT;
-  if (error instanceof PublishManyError) return { status, title: IN_PART, code };
-  if (status >= SERVER_FAULT) return { status, title: TITLE[code] ?? FAILED, code };
-  const [title = code] = error.message.split('\n');
-  return { status, title, code, ...(problems.length > 0 ? { problems } : {}) };
+  if (error instanceof PublishManyError) return httpProblem({ status, detail: IN_PART, code });
+  if (status >= SERVER_FAULT) return httpProblem({ status, detail: DETAIL[code] ?? FAILED, code });
+  const [detail = code] = error.message.split('\n');
+  return httpProblem({ status, detail, code, ...(problems.length > 0 ? { problems } : {}) });
 }

@@ -7,7 +7,7 @@ import { HealthServer } from '../health/health-server.js';
 import { Services } from '../rpc/services.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { workerLogger } from './worker-logger.js';
-import { type ApplicationModule, healthAddressOf, parseWorkerOptions, selectedBy, type WorkerOptions } from './worker-options.js';
+import { type ApplicationModule, healthPortOf, parseWorkerOptions, selectedBy, type WorkerOptions } from './worker-options.js';
 import { HostedRole, WorkerRoot } from './worker-root.js';
 
 /** An application that runs as a worker. */
@@ -30,8 +30,8 @@ export interface RunningWorker {
 export async function startWorker(app: ApplicationModule, options: WorkerOptions = {}): Promise<RunningWorker> {
   const root = await app;
   const parsed = parseWorkerOptions(options);
-  const address = healthAddressOf(parsed, readEnvironment(process.env));
-  const server = address ? await HealthServer.listen(address) : null;
+  const port = healthPortOf(parsed, readEnvironment(process.env));
+  const server = port ? await HealthServer.listen(port) : null;
   const role = new HostedRole(selectedBy(parsed), parsed.tags);
   try {
     const context = await NestFactory.createApplicationContext(WorkerRoot.of(root, role), {

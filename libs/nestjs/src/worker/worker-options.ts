@@ -4,7 +4,7 @@ import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validato
 import { defaultOf, type EnvironmentValues } from '../config/environment.js';
 import { type SelectedHandlers, selectionProblems } from '../config/handler-selection.js';
 import { IsTagList } from '../config/instance-tags.js';
-import type { HealthAddress } from '../health/health-server.js';
+import type { HealthPort } from '../health/health-server.js';
 
 /** The root module of an application. */
 export type ApplicationModule = Type | DynamicModule | Promise<Type | DynamicModule>;
@@ -27,9 +27,12 @@ export class WorkerOptions {
   @IsOptional() @IsTagList()
   tags?: readonly string[];
 
-  /** The address of `GET /health/live` and `/health/ready`. Default `MILLRACE_HEALTH_PORT` and `_HOST`, else none. */
-  @IsOptional() @IsHealthAddress()
-  health?: { port: number; host?: string } | false;
+  /**
+   * The address of `GET /health/live` and `/health/ready`, and whether readiness tells of each part, with names, addresses and
+   * the texts of errors. Default `MILLRACE_HEALTH_PORT`, `_HOST` and `_DETAILS`, else none.
+   */
+  @IsOptional() @IsHealthPort()
+  health?: { port: number; host?: string; details?: boolean } | false;
 
   /** Default Nest's console logger; false is silent. */
   @IsOptional()
@@ -47,10 +50,11 @@ export function selectedBy({ groups, queues, services }: WorkerOptions): Selecte
 }
 
 /** Null: there are no health probes. */
-export function healthAddressOf({ health }: WorkerOptions, env: EnvironmentValues): HealthAddress | null {
+export function healthPortOf({ health }: WorkerOptions, env: EnvironmentValues): HealthPort | null {
   const host = env.MILLRACE_HEALTH_HOST ?? defaultOf('MILLRACE_HEALTH_HOST');
-  if (health) return { port: health.port, host: health.host ?? host };
-  return health === undefined && env.MILLRACE_HEALTH_PORT ? { port: Number(env.MILLRACE_HEALTH_PORT), host } : null;
+  const details = ['1', 'true'].includes(env.MILLRACE_HEALTH_DETAILS ?? '');
+  if (health) return { port: health.port, host: health.host ?? host, details: health.details ?? details };
+  return health === undefined && env.MILLRACE_HEALTH_PORT ? { port: Number(env.MILLRACE_HEALTH_PORT), host, details } : null;
 }
 
 function IsNames(kind: keyof SelectedHandlers): PropertyDecorator {
@@ -63,18 +67,19 @@ function IsNames(kind: keyof SelectedHandlers): PropertyDecorator {
   });
 }
 
-function IsHealthAddress(): PropertyDecorator {
+function IsHealthPort(): PropertyDecorator {
   return ValidateBy({
-    name: 'isHealthAddress',
+    name: 'isHealthPort',
     validator: {
-      validate: (value: unknown) => value === false || isAddress(value),
-      defaultMessage: () => 'health must be false or { port, host }, with a port from 0 to 65535',
+      validate: (value: unknown) => value === false || isHealthPort(value),
+      defaultMessage: () => 'health must be false or { port, host, details }, with a port from 0 to 65535',
     },
   });
 }
 
-function isAddress(value: unknown): boolean {
-  const { port, host, ...others } = (value ?? {}) as Record<string, unknown>;
+function isHealthPort(value: unknown): boolean {
+  const { port, host, details, ...others } = (value ?? {}) as Record<string, unknown>;
   const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535;
-  return isPort && (host === undefined || typeof host === 'string') && Object.keys(others).length === 0;
+  const isHost = host === undefined || typeof host === 'string';
+  return isPort && isHost && (details === undefined || typeof details === 'boolean') && Object.keys(others).length === 0;
 }

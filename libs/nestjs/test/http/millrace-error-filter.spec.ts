@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { STATUS_CODES } from 'node:http';
 import {
   Body, Controller, Get, Headers, type INestApplication, Injectable, type LoggerService, Module, NotFoundException, Param, Post,
 } from '@nestjs/common';
@@ -111,7 +112,7 @@ describe.each(PLATFORMS)('an HTTP application with the filter, on %s', (_, adapt
     expect(await ask(`${url}/orders/1100000`, { method: 'POST' })).toMatchObject({ status: 413, type: PROBLEM, body: { code: 'PAYLOAD_TOO_LARGE' } });
     expect(await ask(`${url}/orders/70000`, { method: 'POST' })).toEqual({
       status: 503, type: PROBLEM, retryAfter: '5',
-      body: { status: 503, title: 'There is more to do than can be taken at the moment. Send it again later.', code: 'BACK_PRESSURE' },
+      body: { title: 'Service Unavailable', status: 503, detail: 'There is more to do than can be taken at the moment. Send it again later.', code: 'BACK_PRESSURE' },
     });
   });
 
@@ -122,8 +123,8 @@ describe.each(PLATFORMS)('an HTTP application with the filter, on %s', (_, adapt
       const { status, type, retryAfter, body } = await ask(`${url}/failing`);
       const isOurs = STATUS[code] >= 500;
       expect({ code, status, type, retryAfter }).toEqual({ code, status: STATUS[code], type: PROBLEM, retryAfter: status === 503 ? '5' : null });
-      const rest = isOurs ? { title: expect.any(String) } : { title: 'No redis://u:s3cret@10.0.0.7.', problems: ['one', 'two'] };
-      expect(body).toEqual({ status, code, ...rest });
+      const rest = isOurs ? { detail: expect.any(String) } : { detail: 'No redis://u:s3cret@10.0.0.7.', problems: ['one', 'two'] };
+      expect(body).toEqual({ title: STATUS_CODES[status] ?? 'Client Closed Request', status, code, ...rest });
       if (isOurs) expect(JSON.stringify(body)).not.toMatch(/s3cret|10\.0\.0\.7|inside|\.ts/);
     }
   });
@@ -131,7 +132,7 @@ describe.each(PLATFORMS)('an HTTP application with the filter, on %s', (_, adapt
   it('does not say that nothing was stored when a part was', async () => {
     thrown = new PublishManyError('shop.orders', [{ status: 'rejected', reason: new Error('no') }]);
     const { status, body } = await ask(`${await start(adapter())}/failing`);
-    expect({ status, body }).toEqual({ status: 503, body: { status: 503, title: expect.stringContaining('A part of it was not stored'), code: 'PUBLISH_REFUSED' } });
+    expect({ status, body }).toEqual({ status: 503, body: { title: 'Service Unavailable', status: 503, detail: expect.stringContaining('A part of it was not stored'), code: 'PUBLISH_REFUSED' } });
   });
 
   it('leaves errors that are not of Millrace to Nest', async () => {
@@ -152,7 +153,7 @@ describe.each(PLATFORMS)('an HTTP application with the filter, on %s', (_, adapt
     thrown = new MillraceError('REDIS_UNREACHABLE', 'No redis://u:s3cret@h.');
     await ask(`${url}/failing`);
     thrown = new MillraceError('TOPIC_MISMATCH', 'Topic x is not as it was.');
-    expect((await ask(`${url}/failing`)).body).toEqual({ status: 500, title: FAILED, code: 'TOPIC_MISMATCH' });
+    expect((await ask(`${url}/failing`)).body).toEqual({ title: 'Internal Server Error', status: 500, detail: FAILED, code: 'TOPIC_MISMATCH' });
     expect(logged).toEqual([
       ['warn', 'MillraceError (REDIS_UNREACHABLE): No redis://***@h.', 'Millrace'],
       ['error', 'MillraceError (TOPIC_MISMATCH): Topic x is not as it was.', expect.stringContaining('millrace-error-filter.spec.ts'), 'Millrace'],
