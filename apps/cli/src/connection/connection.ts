@@ -38,7 +38,8 @@ const REDIS_VARIABLES: typeof REDIS_PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES'
 
 /**
  * Whom a command asks, by the first of these that says it: `--url`, `--redis` or `--context`, MILLRACE_URL, the variables of a
- * Redis, the context in use, and a Redis on this machine. The token and the prefix of a context belong to it, and are of no use elsewhere.
+ * Redis, the context in use, and a Redis on this machine. The token and the prefix of a context belong to it, and are of no use
+ * elsewhere.
  *
  * @throws CliError USAGE; MillraceError INVALID_NAME
  */
