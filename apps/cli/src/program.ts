@@ -11,6 +11,9 @@ const HELP = `
 Data goes to standard output, all else to standard error. Commands that change something show their effect and stop, until they
 are run again with --execute.
 
+The first of these that is set says whom a command asks: --url, --redis or --context; MILLRACE_URL; REDIS_URL, REDIS_CLUSTER_NODES or
+REDIS_SENTINELS; the context in use; redis://127.0.0.1:6379.
+
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or in need of --execute, 5 Redis or the server cannot be
 reached, 6 done in part, 7 a check failed, 124 too late, 130 interrupted.
 

@@ -13,6 +13,9 @@ describe('a condition', () => {
     ['headers.region contains "eu"', 'headers.region', 'contains', 'eu'],
     ['payload.text contains a=b', 'payload.text', 'contains', 'a=b'],
     ['payload.lines.0.sku<x', 'payload.lines.0.sku', '<', 'x'],
+    ['payload.text = "= 3"', 'payload.text', '=', '= 3'],
+    ['payload.text="~/.profile"', 'payload.text', '=', '~/.profile'],
+    ['payload.text contains == 3', 'payload.text', 'contains', '== 3'],
   ])('is read from %s', (text, field, op, value) => {
     expect(condition(text)).toEqual([{ field, op, value }]);
   });
@@ -30,5 +33,11 @@ describe('a condition', () => {
     ['process.exit(1)=1', 'At character 1, before process.exit(1)=1: a field is'],
   ])('points at the fault of %j', (text, message) => {
     expect(() => condition(text)).toThrow(message);
+  });
+
+  it.each(['== 3', '==3', '=~ a', '===3', '!== 3', '<> 3', '=> 3', '=< 3', '= = 3', '>> 3', '!=~ a', '~= 3', ':= 3', '=!3', '>~ 3'])('is refused with the operator of %s', (rest) => {
+    for (const text of [`payload.quantity${rest}`, `payload.quantity ${rest}`]) {
+      expect(() => condition(text)).toThrow(/^At character 1[78], before .*: the operators are = != < <= > >= and contains; a text that begins with .* stands in quotes/);
+    }
   });
 });

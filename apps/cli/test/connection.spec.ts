@@ -31,6 +31,12 @@ describe('whom a command asks', () => {
     expect(placeOf({}, { XDG_CONFIG_HOME: '/nowhere' })).toEqual({ redis: null, prefix: 'millrace' });
   });
 
+  it('is a server also by the URL of its API', () => {
+    for (const path of ['/millrace/api/v1', '/millrace/api/v1/', '//millrace/api/v1//']) expect(placeOf({ url: `${URL}${path}` }, {})).toEqual({ url: URL, token: null });
+    expect(placeOf({}, { MILLRACE_URL: `${URL}/shop/millrace/api/v1` })).toEqual({ url: `${URL}/shop`, token: null });
+    expect(placeOf({ url: `${URL}/millrace/api/v1/topics` }, {})).toEqual({ url: `${URL}/millrace/api/v1/topics`, token: null });
+  });
+
   it('is refused where it cannot be understood', async () => {
     const place = (options: object, env: NodeJS.ProcessEnv = { XDG_CONFIG_HOME: '/nowhere' }) => () => placeOf(options, env);
     expect(place({ url: 'ftp://a' })).toThrow('begins with http:// or https://');
@@ -38,6 +44,13 @@ describe('whom a command asks', () => {
     expect(place({ url: 'http://a', token: 'secret-\rtoken' })).toThrow(/^(?!.*secret).*visible ASCII/);
     expect(place({ context: 'none' })).toThrow('There is no context none; there is none.');
     expect(place({ prefix: 'a b' })).toThrow('key prefix');
+    expect(place({ url: URL, redis: 'redis://a' })).toThrow('--url and --redis both say whom to ask.');
+    expect(place({ url: URL, context: 'a' })).toThrow('--url and --context both say whom to ask.');
+    expect(place({ url: URL, redis: 'redis://a', context: 'a' })).toThrow('--url and --redis and --context all say whom to ask.');
+    for (const env of [{}, { MILLRACE_URL: URL }]) {
+      expect(place({ prefix: 'shop', ...('MILLRACE_URL' in env ? {} : { url: URL }) }, env)).toThrow('--prefix belongs to a Redis');
+    }
+    expect(place({ redis: 'redis://a', token: 't' })).toThrow('--token belongs to a server');
     for (const text of ['{', '[]', '{"contexts":[]}', '{"contexts":{"a":{}}}', '{"contexts":{"a":{"url":1}}}', '{"current":1,"contexts":{}}', 'null']) {
       expect(place({}, await contexts(text))).toThrow('is no list of contexts');
     }

@@ -22,7 +22,7 @@ describe('millrace dlq', () => {
     const [first] = await letters();
     expect(first).toMatchObject({ fingerprint: kind!['FINGERPRINT'], payload: { number: 0 } });
     const shown = (await bed.run(['dlq', 'show', 'shop.mails', 'billing', first!.id])).stdout;
-    expect(shown).toMatch(/^stack +Error: the printer is on fire/m);
+    expect(shown).toMatch(/^stack\n {2}Error: the printer is on fire\n {6}at .*\n(?: {6}at .*\n)+headers /m);
     expect((await bed.run(['dlq', 'show', 'shop.mails', 'billing', '0:1-1'])).code).toBe(3);
   });
 

@@ -23,7 +23,7 @@ describe('millrace groups', () => {
     await handled(2);
     await bed.publisher.publish(Order, { total: 1 });
     await (await bed.subscribe(Order, 'stock', () => Promise.resolve())).stop(500);
-    expect(rowsOf((await bed.run(['groups', 'ls', 'shop.mails'])).stdout)).toMatchObject([{ GROUP: 'billing', STATUS: 'running', LAG: '0' }]);
+    expect(rowsOf((await bed.run(['groups', 'ls', 'shop.mails'])).stdout)).toMatchObject([{ GROUP: 'billing', STATUS: 'no members', MEMBERS: '0', LAG: '0' }]);
     expect((await bed.run(['groups', 'ls', '-q'])).stdout).toBe('shop.mails billing\nshop.orders stock\n');
   });
 
@@ -36,6 +36,22 @@ describe('millrace groups', () => {
     expect(stdout).toMatch(/\nPartitions\nPARTITION .*\n +0 .*\n/);
     expect(stdout).toMatch(/\nMembers\nMEMBER .*\n.* present /);
     await subscription.stop(500);
+  });
+
+  it('calls a group running while it has a member, in every command, and says when it has none', async () => {
+    await bed.publisher.publishMany(Mail, mails(1));
+    const subscription = await bed.subscribe(Mail, 'billing', () => Promise.resolve());
+    await bed.idle(Mail, 'billing');
+    const statuses = async (): Promise<(string | undefined)[]> => {
+      const rows = [['groups', 'ls'], ['groups', 'lag'], ['top', '--once']].map(async (line) => rowsOf((await bed.run(line)).stdout)[0]?.['STATUS']);
+      const { stdout } = await bed.run(['groups', 'info', 'shop.mails', 'billing']);
+      return [...(await Promise.all(rows)), /^status +(.+)$/m.exec(stdout)?.[1]];
+    };
+    expect(await statuses()).toEqual(['running', 'running', 'running', 'running']);
+    await subscription.stop(500);
+    expect(await statuses()).toEqual(['no members', 'no members', 'no members', 'no members']);
+    await bed.run(['groups', 'pause', 'shop.mails', 'billing', '--execute']);
+    expect(await statuses()).toEqual(['paused', 'paused', 'paused', 'paused']);
   });
 
   it('lists the messages that members hold', async () => {
@@ -128,6 +144,15 @@ describe('millrace groups', () => {
     await bed.idle(Mail, 'billing');
     const refused = await bed.run(['groups', 'rm', 'shop.mails', 'billing', '--within', '0ms', '--execute', '--yes']);
     expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('[GROUP_BUSY]')]);
+    const [member] = (await bed.streams.groups.members(Mail, 'billing')).map(({ name }) => name);
+    const waits = (within: string): string => `It waits up to ${within} for ${member} to leave or to be dead, and is refused after that. With --force it is done at once\\.\n`;
+    expect(refused.stderr).toMatch(new RegExp(`^${waits('0ms')}`));
+    expect(rowsOf((await bed.run(['audit', 'ls'])).stdout)[0]).toMatchObject({ OUTCOME: 'failed: GROUP_BUSY', 'IMPACT OR ERROR': expect.stringContaining(member!) as unknown });
+    for (const line of [['groups', 'rm', 'shop.mails', 'billing'], ['topics', 'rm', 'shop.mails']]) {
+      expect((await bed.run(line)).stderr).toMatch(new RegExp(`^${waits('30s')}error: Nothing was done.`));
+      expect((await bed.run([...line, '--force'])).stderr).toMatch(/^error: Nothing was done./);
+      expect(JSON.parse((await bed.run([...line, '--json'])).stderr)).toMatchObject({ error: { code: 'NEEDS_EXECUTE' } });
+    }
     expect((await bed.run(['groups', 'rm', 'shop.mails', 'billing', '--force', '--execute', '--yes'])).code).toBe(0);
     await subscription.stop(500);
   });

@@ -42,6 +42,8 @@ describe('millrace messages', () => {
   it('points at the fault of a condition', async () => {
     const { code, stderr } = await bed.run(['messages', 'find', 'shop.mails', '--where', 'payload.total 100']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('At character 18, the end: there is no = != < <= > >= or contains')]);
+    const equal = await bed.run(['messages', 'find', 'shop.mails', '--where', 'payload.number == 3']);
+    expect(equal).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('before == 3: the operators are = != < <= > >= and contains') as unknown });
   });
 
   it('follows a trace through all topics', async () => {

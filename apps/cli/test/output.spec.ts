@@ -3,7 +3,7 @@ import { BYTES, COUNT, MILLISECONDS, SECONDS, shown, TEXT } from '../src/output/
 import { jsonText } from '../src/output/json-text.js';
 import { isColoured } from '../src/output/output.js';
 import { printable } from '../src/output/printable.js';
-import { tableText } from '../src/output/table.js';
+import { recordText, tableText } from '../src/output/table.js';
 import { clipped, textWidth } from '../src/output/text-width.js';
 import { CliBed } from './cli-bed.js';
 import { onTerminal } from './run-here.js';
@@ -114,6 +114,20 @@ describe('a table', () => {
         expect([line, form, code, STEERING.exec(stdout)]).toEqual([line, form, 0, null]);
       }
     }
+  });
+});
+
+describe('the properties of one thing', () => {
+  const fieldsOf = (isWhole: boolean): Parameters<typeof recordText<string>>[1] => [{ title: 'key', form: TEXT, of: () => 'c-7' }, { title: 'stack', form: TEXT, of: (text) => text, isWhole }];
+
+  it('have a text of several lines below its name, indented, so that none of it looks like another one', () => {
+    const text = 'Error: a\u001B[31mb\r\n    at c\n\nkey  forged\u2028d\n';
+    expect(recordText(text, fieldsOf(true), PLAIN)).toBe('key    c-7\nstack\n  Error: a\uFFFDb\n      at c\n\n  key  forged d\n');
+    expect(recordText('one line\n', fieldsOf(true), PLAIN)).toBe('key    c-7\nstack  one line \n');
+  });
+
+  it('are on one line, cut to the terminal, where they are not shown whole', () => {
+    expect(recordText('a\nb'.repeat(20), fieldsOf(false), { ...PLAIN, width: 20 })).toBe('key    c-7\nstack  a ba ba ba b…\n');
   });
 });
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { defineTopic } from '@millrace/core';
 import { CliBed, rowsOf } from './cli-bed.js';
+import { onTerminal } from './run-here.js';
 
 const bed = new CliBed('pub');
 
@@ -27,7 +28,15 @@ describe('millrace pub', () => {
   it('publishes a message again, also with another payload', async () => {
     await bed.streams.declare(defineTopic('shop.notes'));
     await bed.publisher.publish(defineTopic('shop.notes'), { total: 5 }, { key: 'c-7' });
-    expect((await bed.run(['messages', 'republish', 'shop.notes', '0:0', '--edit', '{"total":9}', '--execute'])).code).toBe(0);
+    const edit = ['messages', 'republish', 'shop.notes', '0:0', '--edit', '{"total":9}'];
+    expect(await bed.run(edit)).toMatchObject({ code: 4, stdout: 'new payload  {"total":9}\npayload      11 B\npartitions   1\ngroups       -\n' });
+    expect((await bed.run(edit.slice(0, 4))).stdout).toBe('payload     11 B\npartitions  1\ngroups      -\n');
+    const long = { text: 'x'.repeat(200) };
+    const onNarrow = await onTerminal([...edit.slice(0, 5), JSON.stringify(long)], { env: bed.env, columns: 40 });
+    expect(onNarrow.stdout).toMatch(/^new payload {2}\{"text":"x{17}…\n/);
+    expect(JSON.parse((await bed.run([...edit.slice(0, 5), JSON.stringify(long), '--json'])).stdout)).toMatchObject({ dryRun: true, impact: { partitions: 1 }, payload: long });
+    expect((await bed.run(['messages', 'republish', '--help'])).stdout).toContain('nothing is left of the payload that it had');
+    expect((await bed.run([...edit, '--execute'])).code).toBe(0);
     expect(await bed.json(['messages', 'get', 'shop.notes', '0:1'])).toMatchObject({ payload: { total: 9 }, key: 'c-7' });
     expect((await bed.run(['messages', 'republish', 'shop.notes', '0:9', '--execute'])).code).toBe(3);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { lineToRun } from '../src/session/line-to-run.js';
 import { CliBed } from './cli-bed.js';
 import { onTerminal } from './run-here.js';
 import { Mail, mails } from './topics.js';
@@ -15,10 +16,22 @@ describe('an action', () => {
     const url = bed.server.url.replace('redis://', 'redis://default:secret@');
     const { code, stdout, stderr } = await bed.run(['topics', 'purge', 'shop.mails', '--actor', 'Ann Lee', '--redis', bed.server.url]);
     expect([code, stdout]).toEqual([4, expect.stringMatching(/^messages {2}2\n/)]);
-    expect(stderr).toContain(`millrace topics purge shop.mails --actor 'Ann Lee' --redis ${bed.server.url} --execute [NEEDS_EXECUTE]`);
+    expect(stderr).toContain(`millrace topics purge shop.mails --actor 'Ann Lee' --redis ${bed.server.url} --execute --yes [NEEDS_EXECUTE]`);
     expect(await count()).toBe(2);
-    const masked = await bed.run(['topics', 'create', 'x', `--redis=${url}`, '--token=abc']);
-    expect(masked.stderr).not.toMatch(/secret|abc/);
+    const masked = await bed.run(['topics', 'create', 'x', `--redis=${url}`]);
+    expect(masked.stderr).toContain('millrace topics create x --redis="$REDIS_URL" --execute');
+    expect(await lineToRun(['topics', 'create', 'x', '--token=abc', '--token', 'abc'], ['--execute'])).toBe(
+      'millrace topics create x --token="$MILLRACE_TOKEN" --token "$MILLRACE_TOKEN" --execute',
+    );
+  });
+
+  it('names a line that can be run where it stands: with --yes where nobody can be asked, and where that is needed', async () => {
+    await bed.publisher.publishMany(Mail, mails(2));
+    const purge = ['topics', 'purge', 'shop.mails'];
+    expect((await bed.run(purge)).stderr).toContain('millrace topics purge shop.mails --execute --yes [');
+    expect((await bed.run([...purge, '--yes'])).stderr).toContain('millrace topics purge shop.mails --yes --execute [');
+    expect((await onTerminal(purge, { env: bed.env })).stderr).toContain('millrace topics purge shop.mails --execute [');
+    expect((await bed.run(['topics', 'create', 'x'])).stderr).toContain('millrace topics create x --execute [');
   });
 
   it('gives its effect and its confirmation as JSON', async () => {

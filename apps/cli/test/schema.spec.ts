@@ -51,6 +51,17 @@ describe('millrace schema export', () => {
     expect(await bed.runProcess(['schema', 'export', '--app', alone])).toMatchObject({ code: 3, stderr: expect.stringContaining('npm install @millrace/nestjs') as unknown });
     expect(await bed.run(['schema', 'export', '--url', 'http://127.0.0.1:1'])).toMatchObject({ code: 5, stderr: expect.stringContaining('[API_UNREACHABLE]') as unknown });
   });
+
+  it('asks for the file of the module where another one is named, and names no variable that nobody set', async () => {
+    const main = join(folder.path, 'main.mjs');
+    await writeFile(main, 'export const started = true;\n');
+    const advice = 'exports no module: export your root module as default or as AppModule, and name its file, not the one that starts the application.';
+    expect(await bed.runProcess(['schema', 'export', '--app', main])).toEqual({ code: 2, stdout: '', stderr: `error: ${main} ${advice} [INVALID_OPTIONS]\n` });
+    await writeFile(main, 'throw new Error("started");\n');
+    const { code, stderr } = await bed.runProcess(['schema', 'export', '--app', main]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${main} cannot be loaded: Error: started.`)]);
+    expect((await bed.run(['schema', 'export', '--help'])).stdout).toContain('one that starts the application, as dist/main.js');
+  });
 });
 
 describe('millrace schema diff', () => {

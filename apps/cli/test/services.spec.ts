@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
 import { Registry } from '@millrace/rpc';
 import { CliBed, rowsOf } from './cli-bed.js';
+import { PROBLEMS, serveFailing } from './failing-service.js';
 import { onTerminal, runHere } from './run-here.js';
 import { HOSTILE, STEERING } from './topics.js';
 
@@ -73,6 +74,31 @@ describe('millrace services call', () => {
     expect((await run('shop.echo.say', '1', '--service-version', '2.0.0'))[0]).toBe(0);
   });
 
+  it('shows the code, the words and the data of an error that the method threw', async () => {
+    await serveFailing(bed.rpc);
+    const line = ['services', 'call', 'shop.failing.limit', '1'];
+    expect(await bed.run(line)).toEqual({
+      code: 1, stdout: '', stderr: 'error: The called method failed: too much [REMOTE_FAILED]\n  code: LIMIT\n  data: {"limit":1000}\n',
+    });
+    expect(JSON.parse((await bed.run([...line, '--json'])).stderr)).toEqual({
+      apiVersion: 1,
+      error: {
+        code: 'REMOTE_FAILED', message: 'The called method failed: too much', problems: [],
+        remote: { name: 'Error', message: 'too much', code: 'LIMIT', response: { limit: 1_000 } },
+      },
+    });
+  });
+
+  it('lists all that is wrong with a request', async () => {
+    await serveFailing(bed.rpc);
+    const line = ['services', 'call', 'shop.failing.check', '1'];
+    expect(await bed.run(line)).toMatchObject({
+      code: 2, stderr: 'error: the payload is no valid Charge. [INVALID_PAYLOAD]\n  cents must be an integer number\n  orderId must be a string\n',
+    });
+    const { error } = JSON.parse((await bed.run([...line, '--json'])).stderr) as { error: object };
+    expect(error).toEqual({ code: 'INVALID_PAYLOAD', message: 'the payload is no valid Charge.', problems: PROBLEMS });
+  });
+
   it('shows nothing of an answer that steers a terminal', async () => {
     await echo();
     const request = JSON.stringify([HOSTILE]);
@@ -113,6 +139,15 @@ describe('millrace services ping and stats', () => {
     expect((await bed.run(['services', 'ping', 'payments'])).code).toBe(0);
     await registry.stop();
     expect((await bed.run(['services', 'ping', 'none'])).code).toBe(3);
+  });
+
+  it('fails with code 7 when no service is there, and when the last instance has stopped', async () => {
+    const none = { code: 7, stderr: expect.stringContaining('No service has an instance, so nothing takes calls.') as unknown };
+    expect(await bed.run(['services', 'ping'])).toMatchObject(none);
+    await serve('payments');
+    expect((await bed.run(['services', 'ping'])).code).toBe(0);
+    await bed.rpc.stop(500);
+    expect(await bed.run(['services', 'ping'])).toMatchObject(none);
   });
 
   it('needs a server for the figures of calls', async () => {

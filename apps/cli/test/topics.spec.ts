@@ -56,6 +56,18 @@ describe('millrace topics', () => {
     expect(rows.at(-1)).toMatchObject({ ACTOR: 'ann', TARGET: 'shop.mails' });
   });
 
+  it('is refused with another number of partitions than it has, at the preview, with the command that raises it', async () => {
+    await bed.run(['topics', 'create', 'shop.mails', '--partitions', '3', '--execute']);
+    for (const execute of [[], ['--execute']]) {
+      expect(await bed.run(['topics', 'create', 'shop.mails', '--partitions', '5', ...execute])).toEqual({
+        code: 4, stdout: '',
+        stderr: 'error: There is a topic shop.mails already, with 3 partitions and not 5. Raise the number, which never goes back: millrace topics raise shop.mails --partitions 5 [TOPIC_MISMATCH]\n',
+      });
+    }
+    expect((await bed.run(['topics', 'create', 'shop.mails', '--partitions', '2'])).stderr).toContain('say --partitions 3, or another name. [TOPIC_MISMATCH]');
+    expect((await bed.run(['topics', 'create', 'shop.mails', '--partitions', '3', '--execute'])).code).toBe(0);
+  });
+
   it('raises the number of partitions after a preview', async () => {
     await bed.run(['topics', 'create', 'shop.mails', '--execute']);
     await (await bed.subscribe(Mail, 'billing', () => Promise.resolve())).stop(500);

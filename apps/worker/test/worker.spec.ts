@@ -44,8 +44,8 @@ describe('the worker host', () => {
 
   it.each([
     ['missing.js', /MILLRACE_APP names .*missing\.js, which is no file/],
-    ['no-module.ts', /no-module\.ts \(MILLRACE_APP\) exports no module/],
-    ['broken.ts', /broken\.ts \(MILLRACE_APP\) cannot be loaded: TypeError: this file is broken/],
+    ['no-module.ts', /no-module\.ts exports no module: .*, and name its file, not the one that starts the application\./],
+    ['broken.ts', /broken\.ts cannot be loaded: TypeError: this file is broken/],
     ['never-made.ts', /never-made\.ts never finished loading: it awaits something/],
   ])('says what is wrong with %s, and ends with code 1', async (name, message) => {
     const failed = host({ MILLRACE_APP: fixture(name) });

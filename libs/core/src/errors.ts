@@ -226,6 +226,14 @@ function describe(value: unknown): string {
   }
 }
 
+const PROBLEM = '\n  - ';
+
 function withProblems(message: string, problems: readonly string[] = []): string {
-  return problems.length === 0 ? message : `${message}\n${problems.map((problem) => `  - ${problem}`).join('\n')}`;
+  return [message, ...problems].join(PROBLEM);
+}
+
+/** The parts of the message of a {@link MillraceError}, where it came as a text: what happened, and each thing that is wrong. */
+export function problemsIn(message: string): { readonly what: string; readonly problems: readonly string[] } {
+  const [what = '', ...problems] = message.split(PROBLEM);
+  return { what, problems };
 }

@@ -70,6 +70,9 @@ describe('the text of an error', () => {
   it('comes back as an error of Millrace where the code is one', () => {
     const back = errorOf(errorText(new MillraceError('INVALID_PAYLOAD', 'no', { retryable: true }), false));
     expect(back).toMatchObject({ name: 'MillraceError', code: 'INVALID_PAYLOAD', message: 'no', retryable: true });
+    const refused = new MillraceError('INVALID_PAYLOAD', 'no valid Charge.', { problems: ['cents must be an integer', 'a problem\n  of two lines'] });
+    expect(errorOf(errorText(refused, false))).toMatchObject({ message: refused.message, problems: refused.problems });
+    expect(back.problems).toEqual([]);
     expect(errorOf(errorText(new RpcIndefiniteError('x'), false))).toBeInstanceOf(RpcIndefiniteError);
     expect(errorOf(errorText(new RpcNoInstanceError('x'), false))).toBeInstanceOf(RpcNoInstanceError);
   });

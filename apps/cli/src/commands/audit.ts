@@ -15,7 +15,7 @@ const ENTRIES: Shape<JsonOf<AuditEntry>> = {
     { title: 'target', form: TEXT, of: ({ target }) => targetText(target) },
     { title: 'phase', form: TEXT, of: ({ phase }) => phase },
     { title: 'outcome', form: TEXT, of: ({ outcome }) => outcomeText(outcome) },
-    { title: 'impact', form: JSON_VALUE, of: ({ impact }) => impact },
+    { title: 'impact or error', form: JSON_VALUE, of: ({ impact, outcome }) => messageIn(outcome) ?? impact },
   ],
 };
 
@@ -40,7 +40,14 @@ function targetText(target: unknown): string {
 
 function outcomeText(outcome: unknown): string | null {
   if (outcome === null || typeof outcome !== 'object') return null;
-  const { ok, partial, code, message } = outcome as Readonly<Record<string, unknown>>;
+  const { ok, partial, code } = outcome as Readonly<Record<string, unknown>>;
   if (ok === true) return partial === true ? 'done in part' : 'done';
-  return typeof message === 'string' ? `failed: ${typeof code === 'string' ? code : 'unknown'}: ${message}` : 'failed';
+  return typeof code === 'string' ? `failed: ${code}` : 'failed';
+}
+
+/** The words of a failure; null for none. They stand in the last column, whose length makes no other one wide. */
+function messageIn(outcome: unknown): string | null {
+  if (outcome === null || typeof outcome !== 'object') return null;
+  const { message } = outcome as Readonly<Record<string, unknown>>;
+  return typeof message === 'string' ? message : null;
 }

@@ -96,7 +96,7 @@ async function run(session: Session, kind: Kind): Promise<void> {
   const { output } = session;
   if (!execute) {
     output.record(writing, { columns: WRITING, id: () => kind });
-    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To write them to the Redis, and remove them again, run: ${await lineToRun(session.invocation.line, '--execute')}`);
+    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To write them to the Redis, and remove them again, run: ${await lineToRun(session.invocation.line, ['--execute'])}`);
   }
   const figures = await measured(session, { redis: place.redis, writing });
   output.record({ ...writing, ...figures }, { columns: FIGURES, id: () => `${figures.perSecond}` });

@@ -105,7 +105,7 @@ async function contextIn(session: Session): Promise<Context> {
   if (url !== undefined) {
     if (prefix !== undefined) throw usage('--prefix belongs to a Redis: the server knows its own. Leave it out.');
     const server = serverAt(url, token === '-' ? await tokenTyped(session) : (token ?? null));
-    return { url, ...(server.token === null ? {} : { token: server.token }) };
+    return { url: server.url, ...(server.token === null ? {} : { token: server.token }) };
   }
   if (token !== undefined) throw usage('--token belongs to a server. A Redis has its password in its URL.');
   const check: (url: unknown) => void = (await import('@millrace/redis')).assertRedisUrl;

@@ -119,13 +119,14 @@ const show: CommandSpec = {
   examples: ['millrace dlq show shop.orders billing', 'millrace dlq show shop.orders billing 0:1767225600000-0'],
   run: async (session) => {
     const [target, id] = [targetOf(session), session.arg(2)];
+    const { error: fingerprint, ...paging } = session.options<Paging & { error?: string }>();
     if (id !== '') {
+      if ((fingerprint ?? paging.cursor) !== undefined) throw usage('--error and --cursor are of the list, and an id names one dead letter. Leave the id out, or them.');
       const advice = `There is no dead letter ${id} of ${target.group} on ${target.topic} (any more). See ${session.invocation.command} without an id.`;
       const question = { operation: 'deadLetters.show', target: { ...target, id } };
       session.output.record(await session.find<DeadLetterView | null>(question, advice), LETTER);
       return;
     }
-    const { error: fingerprint, ...paging } = session.options<Paging & { error?: string }>();
     const pages = await readPages<DeadLetterView>(session, { operation: 'deadLetters.browse', target, options: { fingerprint } }, paging);
     session.output.list(pages, LETTERS);
     noteMore(pages, session);

@@ -10,7 +10,7 @@ import type { CommandSpec } from '../session/command-spec.js';
 import { whole } from '../session/common-options.js';
 import { position, type PositionOption } from '../session/moments.js';
 import type { Session } from '../session/session.js';
-import { removalOptions, REMOVED_GROUP, withinOption } from './removed-group.js';
+import { removalOptions, type RemovalOptions, REMOVED_GROUP, waitingFor, withinOption } from './removed-group.js';
 
 const PAUSE: readonly Column<JsonOf<PauseImpact>>[] = [
   { title: 'paused before', form: YES_NO, of: ({ before }) => before !== null },
@@ -115,9 +115,10 @@ export const rm: CommandSpec = {
   isAction: true,
   examples: ['millrace groups rm shop.orders billing', 'millrace groups rm shop.orders billing --execute --yes'],
   run: async (session) => {
-    const { force, within } = session.options<{ force?: boolean; within?: string }>();
+    const { force, within } = session.options<RemovalOptions>();
     await act<GroupRemoval, GroupRemoval>(session, {
       operation: 'groups.remove', ...namesOf(session), options: { force, within }, impact: REMOVED_GROUP, result: REMOVED_GROUP,
+      note: (group) => waitingFor([group], { force, within }),
     });
   },
 };

@@ -2,7 +2,7 @@ import type { GroupSummary } from '@millrace/admin';
 import { type Duration, durationMs } from '@millrace/core';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
-import { CliError } from '../failure/cli-error.js';
+import { CliError, usage } from '../failure/cli-error.js';
 import type { JsonOf } from '../operator/operator.js';
 import { COUNT, SECONDS, TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
@@ -49,6 +49,7 @@ export const lag: CommandSpec = {
   examples: ['millrace groups lag', 'millrace groups lag shop.orders billing --max 1000', 'millrace groups lag --watch 5s'],
   run: async (session) => {
     const { watch, for: within, max } = session.options<LagOptions>();
+    if (within !== undefined && watch === undefined) throw usage('--for says how long to watch. Say --watch with it, or leave it out.');
     const end = within === undefined ? Infinity : performance.now() + durationMs(within);
     for (;;) {
       const groups = await furthestFirst(session);

@@ -4,9 +4,10 @@ import { type Pages, readPages } from '../session/pages.js';
 import type { Question, Session } from '../session/session.js';
 
 /** A group as it is now, in a word or two. */
-export function statusOf({ state, paused, broken }: Pick<JsonOf<GroupSummary>, 'state' | 'paused' | 'broken'>): string {
+export function statusOf({ state, paused, broken, members }: Pick<JsonOf<GroupSummary>, 'state' | 'paused' | 'broken' | 'members'>): string {
   if (state === null) return 'absent';
   if (paused !== null) return 'paused';
+  if (members.length === 0) return 'no members';
   return broken.length > 0 ? 'breaker open' : 'running';
 }
 

@@ -1,4 +1,5 @@
 import type { GroupInfo, GroupSummary } from '@millrace/admin';
+import { usage } from '../failure/cli-error.js';
 import type { JsonOf } from '../operator/operator.js';
 import { COUNT, LIST, MILLISECONDS, MOMENT, SECONDS, TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
@@ -74,6 +75,7 @@ const ls: CommandSpec = {
   run: async (session) => {
     const { limit, cursor } = session.options<{ limit: number; cursor?: string }>();
     const topic = session.arg(0);
+    if (topic === '' && cursor !== undefined) throw usage('--cursor goes on in the groups of one topic. Name the topic, or leave it out.');
     const pages = topic === ''
       ? await groupsOfAllTopics(session, limit)
       : await readPages<GroupSummary>(session, groupsOf(topic), { limit, cursor });

@@ -9,17 +9,24 @@ import type { CommandSpec } from '../session/command-spec.js';
 import { whole } from '../session/common-options.js';
 import type { Session } from '../session/session.js';
 
-const LEFT: readonly Column<JsonOf<DrainImpact>>[] = [
+const DRAINED: readonly Column<JsonOf<DrainImpact>>[] = [
+  { title: 'jobs', form: COUNT, of: ({ jobs }) => jobs },
   { title: 'waiting', form: COUNT, of: ({ waiting }) => waiting },
   { title: 'prioritized', form: COUNT, of: ({ prioritized }) => prioritized },
-  { title: 'delayed', form: COUNT, of: ({ delayed }) => delayed },
 ];
+
+const DELAYED: Column<JsonOf<DrainImpact>> = { title: 'delayed', form: COUNT, of: ({ delayed }) => delayed };
 
 const PAUSE: readonly Column<JsonOf<QueuePauseImpact>>[] = [
   { title: 'paused before', form: YES_NO, of: ({ paused }) => paused },
   { title: 'waiting', form: COUNT, of: ({ counts }) => counts.waiting },
   { title: 'active', form: COUNT, of: ({ counts }) => counts.active },
 ];
+
+const CHANGED: Column<JsonOf<QueuePaused>> = { title: 'changed', form: YES_NO, of: ({ changed }) => changed };
+
+/** Workers end the jobs that they have after a pause. */
+const ACTIVE: Column<JsonOf<QueuePaused>> = { title: 'still active', form: COUNT, of: ({ active }) => active };
 
 export const retry: CommandSpec = {
   name: 'retry',
@@ -48,7 +55,7 @@ export const pause: CommandSpec = {
   isAction: true,
   help: 'Jobs that workers have go on, and others may be enqueued.',
   examples: ['millrace jobs pause emails --execute'],
-  run: (session) => setPaused(session, 'jobs.pause'),
+  run: (session) => setPaused(session, 'jobs.pause', [CHANGED, ACTIVE]),
 };
 
 export const resume: CommandSpec = {
@@ -57,7 +64,7 @@ export const resume: CommandSpec = {
   args: ['<queue>'],
   isAction: true,
   examples: ['millrace jobs resume emails --execute'],
-  run: (session) => setPaused(session, 'jobs.resume'),
+  run: (session) => setPaused(session, 'jobs.resume', [CHANGED]),
 };
 
 export const drain: CommandSpec = {
@@ -75,7 +82,7 @@ export const drain: CommandSpec = {
     const { delayed, limit } = session.options<{ delayed?: boolean; limit: number }>();
     await act<DrainImpact, QueueDrained>(session, {
       operation: 'jobs.drain', target: { queue: session.arg(0) }, options: { delayed, limit }, name: session.arg(0),
-      impact: [{ title: 'removed', form: COUNT, of: (impact) => impact.jobs }, ...LEFT],
+      impact: delayed ? [...DRAINED, DELAYED] : DRAINED,
       result: [{ title: 'removed', form: COUNT, of: ({ removed }) => removed }, { title: 'left', form: COUNT, of: (result) => result.left }],
       left: ({ failure }) => `The rest was left: ${failure?.message}`,
     });
@@ -121,14 +128,9 @@ async function move(session: Session, { operation, state, done: title }: Move): 
   });
 }
 
-async function setPaused(session: Session, operation: string): Promise<void> {
-  await act<QueuePauseImpact, QueuePaused>(session, {
-    operation, target: { queue: session.arg(0) }, name: session.arg(0), impact: PAUSE,
-    result: [
-      { title: 'changed', form: YES_NO, of: ({ changed }) => changed },
-      { title: 'still active', form: COUNT, of: ({ active }) => active },
-    ],
-  });
+async function setPaused(session: Session, operation: string, result: readonly Column<JsonOf<QueuePaused>>[]): Promise<void> {
+  const queue = session.arg(0);
+  await act<QueuePauseImpact, QueuePaused>(session, { operation, target: { queue }, name: queue, impact: PAUSE, result });
 }
 
 function selectionOptions(state: string): Option[] {

@@ -1,11 +1,13 @@
 import type { JobView, QueueSummary } from '@millrace/admin';
 import type { SchedulerRecord } from '@millrace/jobs';
 import { Option } from 'commander';
+import { usage } from '../failure/cli-error.js';
 import { TEXT } from '../output/humanise.js';
 import type { Column } from '../output/table.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { cursorOption, limitOption, whole } from '../session/common-options.js';
 import { noteMore, readPages } from '../session/pages.js';
+import type { Session } from '../session/session.js';
 import { drain, pause, promote, resume, retry, rm } from './job-actions.js';
 import { JOB, JOBS, QUEUE, QUEUES, SCHEDULERS } from './job-shape.js';
 
@@ -29,6 +31,7 @@ const ls: CommandSpec = {
     const { state, ...paging } = session.options<Paging & { state?: string }>();
     const queue = session.arg(0);
     if (queue === '') {
+      if (state !== undefined) throw usage('--state is of the jobs of one queue. Name the queue, or leave it out.');
       const pages = await readPages<QueueSummary>(session, { operation: 'jobs.list' }, paging);
       session.output.list(pages, QUEUES);
       noteMore(pages, session);
@@ -36,9 +39,15 @@ const ls: CommandSpec = {
     }
     const pages = await readPages<JobView>(session, { operation: 'jobs.browse', target: { queue }, options: { state } }, paging);
     session.output.list(pages, JOBS);
+    if (state === undefined) noteState(session);
     noteMore(pages, session);
   },
 };
+
+/** Without a word the list would seem to be of all jobs. */
+function noteState({ output }: Session): void {
+  if (output.isForPeople) output.note(`These are the failed jobs alone. Others are shown by --state: ${STATES.filter((state) => state !== 'failed').join(', ')}.`);
+}
 
 const info: CommandSpec = {
   name: 'info',

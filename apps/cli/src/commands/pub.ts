@@ -45,6 +45,7 @@ export const pub: CommandSpec = {
     const { file, count } = session.options<PubOptions>();
     const given = session.arg(1);
     if ((given === '') === (file === undefined)) throw usage('Say what to publish: a payload, - or --file, and one of them alone. See millrace pub --help.');
+    if (file !== undefined && count > 1) throw usage('--count publishes one payload so many times, and --file each of its lines once. Leave one out.');
     if (file !== undefined) return publishMany(session, () => payloadsIn(file));
     const payload = payloadIn(given === '-' ? await text(session.surroundings.stdin) : given, 'The payload');
     return count === 1 ? publishOne(session, payload) : publishMany(session, () => repeated(payload, count));
@@ -69,7 +70,7 @@ async function publishMany(session: Session, payloads: Payloads): Promise<void> 
   if (messages === 0) throw usage('There is no line in the file. See millrace pub --help.');
   if (!execute) {
     await showEffect(session, payloads, messages);
-    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To do it, run: ${await lineToRun(session.invocation.line, '--execute')}`);
+    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To do it, run: ${await lineToRun(session.invocation.line, ['--execute'])}`);
   }
   await publishAll(session, payloads, messages);
 }

@@ -5,6 +5,14 @@ import { COUNT, LIST, TEXT } from '../output/humanise.js';
 import type { Column } from '../output/table.js';
 import { duration } from '../session/common-options.js';
 
+const DEFAULT_WITHIN = '30s';
+
+/** The options of what removes groups. */
+export interface RemovalOptions {
+  readonly force?: boolean;
+  readonly within?: string;
+}
+
 /** The effects of the removal of a group. */
 export const REMOVED_GROUP: readonly Column<JsonOf<GroupRemoval>>[] = [
   { title: 'group', form: TEXT, of: ({ group }) => group },
@@ -23,6 +31,14 @@ export function removalOptions(): Option[] {
   ];
 }
 
+/** Tells of the wait for members, which nothing else shows; null where there is none to wait for. */
+export function waitingFor(groups: readonly JsonOf<GroupRemoval>[], options: RemovalOptions): string | null {
+  const { force, within = DEFAULT_WITHIN } = options;
+  const members = [...new Set(groups.flatMap((group) => group.members))];
+  if (force || members.length === 0) return null;
+  return `It waits up to ${within} for ${members.join(', ')} to leave or to be dead, and is refused after that. With --force it is done at once.`;
+}
+
 export function withinOption(what: string): Option {
-  return new Option('--within <duration>', `${what}; default 30s`).argParser(duration);
+  return new Option('--within <duration>', `${what}; default ${DEFAULT_WITHIN}`).argParser(duration);
 }

@@ -26,7 +26,8 @@ const exportTopics: CommandSpec = {
     new Option('--jsonschema', 'as one JSON Schema (2020-12), with a property for each topic, and one in it for each type'),
   ],
   help: `A server (--url) tells of its application, and of the names that it knows in Redis. With --app the modules are read in this process: no
-provider is made, and nothing connects. The topics are those of MillraceModule.forFeature.`,
+provider is made, and nothing connects. The file exports the module and does nothing else: one that starts the application, as dist/main.js, would start
+it here. The topics are those of MillraceModule.forFeature.`,
   examples: [
     'millrace schema export --app dist/app.module.js > topics.json',
     'millrace schema export --jsonschema --url http://127.0.0.1:3000 > topics.schema.json',
@@ -58,9 +59,11 @@ const diff: CommandSpec = {
   ],
   help: `A change is breaking when messages of before do not fit any more, or their readers miss something: a topic, a type or a field that is gone or has
 another name, a new required field, another or a narrower type, a value of an enum that is gone, a tighter bound, fewer partitions. Without the
-second file it is compared with the live document, that of --app or of the server.`,
+second file it is compared with the live document, that of --app, whose file exports the module and starts nothing, or of the server.`,
   examples: ['millrace schema diff old.json new.json', 'millrace schema diff topics.json --app dist/app.module.js --fail-on any'],
   run: async (session) => {
+    const { app, url } = session.options<{ app?: string }>();
+    if (session.arg(1) !== '' && (app ?? url) !== undefined) throw usage('The second file, --app and --url each say what the first is compared with. Say one of them alone.');
     const before = await contractsOfFile(session.arg(0));
     const after = session.arg(1) === '' ? contractsIn(await topicsDocument(session), 'The live document') : await contractsOfFile(session.arg(1));
     const items = changesOf(before, after);

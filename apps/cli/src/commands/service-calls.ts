@@ -59,7 +59,7 @@ export const ping: CommandSpec = {
   name: 'ping',
   summary: 'Check that services have an instance that is alive and takes calls.',
   args: ['[service]'],
-  help: 'It goes by the signs of life that instances give, and calls no method. It ends with exit code 7 when a service has none.',
+  help: 'It goes by the signs of life that instances give, and calls no method. It ends with exit code 7 when a service has none, and when there is no service at all; with 3 when nobody serves the one that is named.',
   examples: ['millrace services ping', 'millrace services ping payments'],
   run: async (session) => {
     const name = session.arg(0);
@@ -69,6 +69,7 @@ export const ping: CommandSpec = {
     const services = [...new Set(items.map(({ service }) => service))].sort();
     const pinged = services.map((service) => pingedOf(service, items.filter((each) => each.service === service)));
     session.output.list({ items: pinged }, PINGED);
+    if (pinged.length === 0) throw new CliError('CHECK_FAILED', 'No service has an instance, so nothing takes calls. Start one, or check with millrace doctor that this is the Redis and the prefix of your services.');
     const silent = pinged.filter(({ answers }) => !answers).map(({ service }) => service);
     if (silent.length > 0) throw new CliError('CHECK_FAILED', `No instance is alive and takes calls: ${silent.join(', ')}. Look with millrace instances ls.`);
   },

@@ -1,6 +1,7 @@
 import { durationMs } from '@millrace/core';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
+import { usage } from '../failure/cli-error.js';
 import { TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
 import type { CommandSpec } from '../session/command-spec.js';
@@ -30,7 +31,8 @@ export const tail: CommandSpec = {
   ],
   examples: ['millrace tail shop.orders -n 10', "millrace tail shop.orders shop.mails --from -5m --where 'payload.total>100' --jsonl"],
   run: async (session) => {
-    const { max = Infinity, for: within } = session.options<TailOptions>();
+    const { max = Infinity, for: within, from, last } = session.options<TailOptions>();
+    if (last > 0 && from !== 'now') throw usage('-n begins with the last messages, and --from with those from somewhere on. Say one of them; --max ends behind so many.');
     const end = within === undefined ? Infinity : performance.now() + durationMs(within);
     const topics = (session.invocation.args[0] as readonly string[]).map((topic) => new FollowedTopic(session, topic));
     let left = max;

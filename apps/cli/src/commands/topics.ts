@@ -1,6 +1,7 @@
 import type { ListedTopic, PurgeImpact, TopicCreation, TopicInfo } from '@millrace/admin';
 import type { Purged, TopicRemoval } from '@millrace/streams';
 import { Option } from 'commander';
+import { CliError } from '../failure/cli-error.js';
 import type { JsonOf } from '../operator/operator.js';
 import { COUNT, LIST, MOMENT, SECONDS, TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
@@ -10,7 +11,7 @@ import { act, part } from '../session/act.js';
 import { cursorOption, limitOption, whole } from '../session/common-options.js';
 import { moment } from '../session/moments.js';
 import { noteMore, readPages } from '../session/pages.js';
-import { removalOptions, REMOVED_GROUP } from './removed-group.js';
+import { removalOptions, type RemovalOptions, REMOVED_GROUP, waitingFor } from './removed-group.js';
 import { raise } from './topic-raise.js';
 import { schedules } from './topic-schedules.js';
 
@@ -103,10 +104,20 @@ const create: CommandSpec = {
     await act<TopicCreation, TopicCreation>(session, {
       operation: 'topics.create', target: { topic }, options: { partitions }, name: topic,
       impact: [{ title: 'partitions before', form: COUNT, of: ({ before }) => before }, now],
+      assert: (creation) => assertSame(topic, creation),
       result: [now],
     });
   },
 };
+
+/** @throws CliError TOPIC_MISMATCH when it is there with other partitions */
+function assertSame(topic: string, { before, partitions }: TopicCreation): void {
+  if (before === null || before === partitions) return;
+  const advice = partitions > before
+    ? `Raise the number, which never goes back: millrace topics raise ${topic} --partitions ${partitions}`
+    : `The number never becomes less: say --partitions ${before}, or another name.`;
+  throw new CliError('TOPIC_MISMATCH', `There is a topic ${topic} already, with ${before} partitions and not ${partitions}. ${advice}`);
+}
 
 const purge: CommandSpec = {
   name: 'purge',
@@ -144,7 +155,7 @@ const rm: CommandSpec = {
   isAction: true,
   examples: ['millrace topics rm shop.orders', 'millrace topics rm shop.orders --execute --yes'],
   run: async (session) => {
-    const { force, within } = session.options<{ force?: boolean; within?: string }>();
+    const { force, within } = session.options<RemovalOptions>();
     const topic = session.arg(0);
     const sums: readonly Column<JsonOf<TopicRemoval>>[] = [
       { title: 'messages', form: COUNT, of: ({ messages }) => messages },
@@ -154,6 +165,7 @@ const rm: CommandSpec = {
     await act<TopicRemoval, TopicRemoval>(session, {
       operation: 'topics.delete', target: { topic }, options: { force, within }, name: topic, impact: sums,
       parts: ({ groups }) => [part('Its groups', groups, REMOVED_GROUP)],
+      note: ({ groups }) => waitingFor(groups, { force, within }),
       result: sums,
     });
   },

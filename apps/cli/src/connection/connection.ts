@@ -37,14 +37,19 @@ const DEFAULT_PREFIX = 'millrace';
 const REDIS_VARIABLES: typeof REDIS_PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'];
 
 /**
- * Whom a command asks, by the first of these that says it: the flags, the environment, the context in use, and a Redis on this
- * machine. The token and the prefix of a context belong to it, and are of no use elsewhere.
+ * Whom a command asks, by the first of these that says it: `--url`, `--redis` or `--context`, MILLRACE_URL, the variables of a
+ * Redis, the context in use, and a Redis on this machine. The token and the prefix of a context belong to it, and are of no use
+ * elsewhere.
  *
  * @throws CliError USAGE; MillraceError INVALID_NAME
  */
 export function placeOf(options: ConnectionOptions, env: NodeJS.ProcessEnv): ServerPlace | RedisPlace {
   const source = sourceOf(options, env);
-  if (source.url !== undefined) return serverAt(source.url, options.token ?? source.token ?? textOf(env, 'MILLRACE_TOKEN') ?? null);
+  if (source.url !== undefined) {
+    if (options.prefix !== undefined) throw usage('--prefix belongs to a Redis, and this asks a server, which knows its own. Leave it out, or say --redis.');
+    return serverAt(source.url, options.token ?? source.token ?? textOf(env, 'MILLRACE_TOKEN') ?? null);
+  }
+  if (options.token !== undefined) throw usage('--token belongs to a server, and this asks Redis. Leave it out, or say --url.');
   const prefix = options.prefix ?? source.prefix ?? textOf(env, 'MILLRACE_PREFIX') ?? DEFAULT_PREFIX;
   assertName('key prefix', prefix);
   return { redis: source.redis ?? null, prefix };
@@ -52,7 +57,9 @@ export function placeOf(options: ConnectionOptions, env: NodeJS.ProcessEnv): Ser
 
 /** Without a URL and without a Redis: the environment says which Redis. */
 function sourceOf({ url, redis, context }: ConnectionOptions, env: NodeJS.ProcessEnv): Context {
-  if (url !== undefined && redis !== undefined) throw usage('--url and --redis both say whom to ask. Leave one out.');
+  const places = Object.entries({ '--url': url, '--redis': redis, '--context': context });
+  const said = places.filter(([, value]) => value !== undefined).map(([flag]) => flag);
+  if (said.length > 1) throw usage(`${said.join(' and ')} ${said.length === 2 ? 'both' : 'all'} say whom to ask. Say one of them alone.`);
   if (url !== undefined) return { url };
   if (redis !== undefined) return { redis };
   if (context !== undefined) return contextNamed(context, readContexts(env));
@@ -78,14 +85,19 @@ function contextNamed(name: string, { contexts }: Contexts): Context {
 }
 
 const TOKEN = /^[!-~]{1,512}$/;
+const API_PATH = /\/+millrace\/api\/v1\/*$/;
 
-/** @throws CliError USAGE */
+/**
+ * A server by its URL, which may be that of its HTTP API.
+ *
+ * @throws CliError USAGE
+ */
 export function serverAt(url: string, token: string | null): ServerPlace {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw usage('The URL of a server begins with http:// or https://, as http://127.0.0.1:3000. For a Redis say --redis.');
   const { username, password, search, hash } = new URL(url);
   if (username !== '' || password !== '' || search !== '' || hash !== '') throw usage('The URL of a server has no user, no password and no parameters. Give the token by --token or MILLRACE_TOKEN.');
   if (token !== null && !TOKEN.test(token)) throw usage('The token must be 1 to 512 visible ASCII characters without a space. It may have a line break inside.');
-  return { url, token };
+  return { url: url.replace(API_PATH, ''), token };
 }
 
 /** An empty value counts as not set. */

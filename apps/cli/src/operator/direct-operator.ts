@@ -1,5 +1,6 @@
 import type { Admin, Target } from '@millrace/admin';
 import type { Rpc } from '@millrace/rpc';
+import { RemoteFailure } from '../failure/remote-failure.js';
 import type { Json, OperationOptions, Operator, ServiceCall } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
@@ -52,7 +53,7 @@ export class DirectOperator implements Operator {
     const serving = instances.find(({ service, version }) => service === call.service && version === call.version);
     const method = serving?.methods.get(call.method);
     const rules = { timeoutMs: timeoutMs ?? method?.timeoutMs ?? DEFAULT_CALL_MS, idempotent: method?.idempotent ?? false };
-    const answer = await rpc.call({ ...call, ...rules, payloadJson: JSON.stringify(request) });
+    const answer = await rpc.call({ ...call, ...rules, payloadJson: JSON.stringify(request) }).catch(asRemoteFailure);
     return answer === null ? null : (JSON.parse(answer) as Json);
   }
 
@@ -97,6 +98,12 @@ async function open({ redis: url, env, prefix }: DirectOptions, withQueues: bool
       redis.close();
     },
   };
+}
+
+/** @throws RemoteFailure for an error that the method threw, else the error */
+async function asRemoteFailure(thrown: unknown): Promise<never> {
+  const { RpcRemoteError } = await import('@millrace/rpc');
+  throw thrown instanceof RpcRemoteError ? new RemoteFailure(thrown.remote) : thrown;
 }
 
 function defined(options: OperationOptions): OperationOptions {

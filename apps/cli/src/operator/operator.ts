@@ -40,7 +40,7 @@ export interface Operator {
    * Calls a method of a service, which alone looks at the request where no contract is at hand.
    *
    * @returns the answer; null for none
-   * @throws MillraceError, CliError
+   * @throws MillraceError, CliError; RemoteFailure with the error that the method threw
    */
   call(call: ServiceCall): Promise<Json>;
   /** Closes what was opened. */

@@ -7,7 +7,7 @@ export interface Column<T> {
   readonly title: string;
   readonly form: Form;
   readonly of: (item: T) => unknown;
-  /** In the properties of one thing it is never cut off. Default false. */
+  /** In the properties of one thing it is never cut off, and several lines stand on lines of their own. Default false. */
   readonly isWhole?: boolean;
 }
 
@@ -34,14 +34,20 @@ export function tableText<T>(items: readonly T[], columns: readonly Column<T>[],
   return [first, ...body.map(line)].map((text) => `${text}\n`).join('');
 }
 
-/** The properties of one thing, each on its line. */
+/** The properties of one thing, each on its line or, of several lines, below its name. */
 export function recordText<T>(item: T, fields: readonly Column<T>[], { isRaw, width }: TableStyle): string {
   const widest = Math.max(...fields.map(({ title }) => title.length));
   const room = width === null ? Infinity : Math.max(LEAST, width - widest - GAP.length);
-  const cell = ({ form, of, isWhole }: Column<T>): string => {
-    return clipped(printable(shown(form, of(item), isRaw)), isWhole ? Infinity : room);
-  };
-  return fields.map((field) => `${field.title.padEnd(widest)}${GAP}${cell(field)}\n`).join('');
+  return fields.map(({ title, form, of, isWhole }) => {
+    const text = shown(form, of(item), isRaw);
+    if (isWhole && /\n./.test(text)) return `${title}\n${indented(text)}`;
+    return `${title.padEnd(widest)}${GAP}${clipped(printable(text), isWhole ? Infinity : room)}\n`;
+  }).join('');
+}
+
+/** The lines of a text below the name of its field: none of them looks like a field. */
+function indented(text: string): string {
+  return text.trimEnd().split(/\r?\n/).map((line) => `${`${GAP}${printable(line)}`.trimEnd()}\n`).join('');
 }
 
 /** The last column gives way where the terminal is too narrow, then the ones before it. */

@@ -21,6 +21,12 @@ export interface ActionPlan<Impact, Result> {
   /** The name that a person types before something is done that cannot be undone. */
   readonly name: string;
   readonly impact: readonly Column<JsonOf<Impact>>[];
+  /** Parts of what is asked for that the effect is shown with: in JSON beside it. */
+  readonly given?: Readonly<Record<string, unknown>>;
+  /** Throws where it would be refused, with advice that the command line has. */
+  readonly assert?: (impact: JsonOf<Impact>) => void;
+  /** A sentence about the way in which it is done; null for none. */
+  readonly note?: (impact: JsonOf<Impact>) => string | null;
   readonly parts?: (impact: JsonOf<Impact>) => readonly Part[];
   readonly result: readonly Column<JsonOf<Result>>[];
   /** A sentence about the rest that was left undone, where the action may be done in part. */
@@ -41,15 +47,30 @@ export function part<T>(title: string, items: readonly T[], columns: readonly Co
 export async function act<Impact, Result>(session: Session, plan: ActionPlan<Impact, Result>): Promise<void> {
   const { operation, target, options = {} } = plan;
   const dry = await session.ask<Mutation<Impact, Result>>(operation, target, { ...options, dryRun: true });
+  plan.assert?.(dry.impact);
+  const { confirmation } = dry as { readonly confirmation: string | null };
   const { execute } = session.options();
   if (!execute) {
     showImpact(session, plan, dry);
-    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To do it, run: ${await lineToRun(session.invocation.line, '--execute')}`);
+    noteOf(session, plan, dry.impact);
+    throw new CliError('NEEDS_EXECUTE', `Nothing was done. To do it, run: ${await lineToRun(session.invocation.line, flagsFor(session, confirmation))}`);
   }
-  const { confirmation } = dry as { readonly confirmation: string | null };
   if (confirmation !== null) await confirm(session, plan, dry.impact);
+  noteOf(session, plan, dry.impact);
   const done = await session.ask<Mutation<Impact, Result>>(operation, target, { ...options, confirm: confirmation ?? undefined });
   report(session, plan, done as Done<Result>);
+}
+
+/** The flags that do it: where nobody can be asked, what cannot be undone needs --yes. */
+function flagsFor(session: Session, confirmation: string | null): readonly string[] {
+  const needsYes = confirmation !== null && !session.surroundings.stdin.isTTY && !session.options().yes;
+  return needsYes ? ['--execute', '--yes'] : ['--execute'];
+}
+
+/** For people: a program looks at the impact. */
+function noteOf<Impact, Result>({ output }: Session, { note }: ActionPlan<Impact, Result>, impact: JsonOf<Impact>): void {
+  const sentence = note?.(impact) ?? null;
+  if (sentence !== null && output.isForPeople) output.note(sentence);
 }
 
 interface Done<Result> {
@@ -60,10 +81,10 @@ interface Done<Result> {
 
 function showImpact<Impact, Result>(
   { output }: Session,
-  { impact: columns, parts }: ActionPlan<Impact, Result>,
+  { impact: columns, parts, given }: ActionPlan<Impact, Result>,
   dry: { readonly impact: JsonOf<Impact> },
 ): void {
-  output.record(dry, { columns: columns.map((column) => ({ ...column, of: ({ impact }) => column.of(impact) })), id: () => '' });
+  output.record({ ...dry, ...given }, { columns: columns.map((column) => ({ ...column, of: ({ impact }) => column.of(impact) })), id: () => '' });
   for (const { title, items, columns: own } of parts?.(dry.impact) ?? []) output.section(title, items as never[], own);
 }
 

@@ -11,8 +11,8 @@ export function commonOptions(): Option[] {
     new Option('--context <name>', 'the server or the Redis of this name'),
     new Option('--actor <name>', 'who acts, for the audit stream; default: the user and the host'),
     new Option('--request-timeout <duration>', 'how long an answer may take; default 30s').argParser(duration),
-    new Option('--json', 'print one JSON document'),
-    new Option('--jsonl', 'print a line of JSON for each item'),
+    new Option('--json', 'print one JSON document').conflicts(['jsonl', 'quiet']),
+    new Option('--jsonl', 'print a line of JSON for each item').conflicts('quiet'),
     new Option('-q, --quiet', 'print names and ids alone'),
     new Option('--raw', 'print numbers, sizes and times exactly'),
   ];

@@ -7,9 +7,13 @@ const FIELD = /^(?:id|key|type|schema|headers\.[A-Za-z0-9][A-Za-z0-9._-]*|payloa
 const NUMBER = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 const WORDS: ReadonlyMap<string, true | false | null> = new Map<string, true | false | null>([['true', true], ['false', false], ['null', null]]);
 
+/** Signs of operators of other languages, as == and =~, and of texts that would be taken for them. */
+const SIGN = /^\s*[=<>!~]/;
+const NO_OPERATOR = 'the operators are = != < <= > >= and contains; a text that begins with one of = < > ! ~ stands in quotes, as "=a"';
+
 /**
  * Reads a condition, `payload.total>100`: a field, one of `= != < <= > >= contains`, and a value. A value is a number, `true`,
- * `false`, `null`, or text: as it stands, or as a JSON text in quotes.
+ * `false`, `null`, or text: as it stands, or as a JSON text in quotes, which one has to be that begins as an operator does.
  *
  * @throws InvalidArgumentError that shows the place of the fault
  */
@@ -17,7 +21,9 @@ export function condition(text: string, earlier: readonly Condition[] = []): Con
   const found = operatorIn(text);
   if (found === null) throw fault(text, text.length, 'there is no = != < <= > >= or contains in it');
   const field = text.slice(0, found.at).trim();
+  if (/[~:]$/.test(field)) throw fault(text, found.at - 1, NO_OPERATOR);
   if (!FIELD.test(field)) throw fault(text, 0, 'a field is id, key, type, schema, headers.<name> or payload.<name>');
+  if (found.op !== 'contains' && SIGN.test(text.slice(found.at + found.length))) throw fault(text, found.at, NO_OPERATOR);
   return [...earlier, { field, op: found.op, value: valueIn(text, found.at + found.length) }];
 }
 

@@ -1,7 +1,7 @@
 const PLAIN = /^[\w./:=@%+,-]+$/;
 
-/** The command line that was given, as a shell reads it, with one more flag; passwords and tokens are left out. */
-export async function lineToRun(line: readonly string[], flag: string): Promise<string> {
+/** The command line that was given, as a shell reads it, with more flags; passwords and tokens are left out. */
+export async function lineToRun(line: readonly string[], flags: readonly string[]): Promise<string> {
   const { maskUrl } = await import('@millrace/redis');
   const secretless = (name: string, value: string): string => {
     if (name === '--token') return '"$MILLRACE_TOKEN"';
@@ -15,7 +15,7 @@ export async function lineToRun(line: readonly string[], flag: string): Promise<
   });
   // Behind -- it would be an argument.
   const end = line.indexOf('--');
-  return ['millrace', ...shown.slice(0, end < 0 ? undefined : end), flag, ...(end < 0 ? [] : shown.slice(end))].join(' ');
+  return ['millrace', ...shown.slice(0, end < 0 ? undefined : end), ...flags, ...(end < 0 ? [] : shown.slice(end))].join(' ');
 }
 
 function quoted(word: string): string {

@@ -24,7 +24,7 @@ export async function loadApplication(env: NodeJS.ProcessEnv): Promise<RootModul
   const exported = await load(file);
   const module = [exported['default'], exported['AppModule']].find(isModule);
   if (module) return module;
-  throw invalid(`${file} (MILLRACE_APP) exports no module: export your root module as default or as AppModule.`);
+  throw invalid(`${file} exports no module: export your root module as default or as AppModule, and name its file, not the one that starts the application.`);
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -36,7 +36,7 @@ async function load(file: string): Promise<Record<string, unknown>> {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (cause) {
     const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    throw new MillraceError('INVALID_OPTIONS', orInACircle(`${file} (MILLRACE_APP) cannot be loaded: ${why}.`, missingOf(cause)), { cause });
+    throw new MillraceError('INVALID_OPTIONS', orInACircle(`${file} cannot be loaded: ${why}.`, missingOf(cause)), { cause });
   }
 }
 

@@ -14,7 +14,7 @@ export async function assertOneNest(file: string): Promise<void> {
   if (ours === null || theirs === null || theirs === ours) return;
   throw new MillraceError(
     'INVALID_OPTIONS',
-    `${file} (MILLRACE_APP) takes Nest from ${theirs}, and this process takes it from ${ours}: two copies of Nest do not work together. ` +
+    `${file} takes Nest from ${theirs}, and this process takes it from ${ours}: two copies of Nest do not work together. ` +
       'Install the host (@millrace/worker or @millrace/server) beside the application, or run it from a file of its own with runWorker(AppModule).',
   );
 }

@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, type ErrorRecord, errorRecord, isMillraceError, MillraceError } from '@millrace/core';
+import { ERROR_CODES, type ErrorCode, type ErrorRecord, errorRecord, isMillraceError, MillraceError, problemsIn } from '@millrace/core';
 import { type RemoteError, RpcIndefiniteError, RpcNoInstanceError, RpcRemoteError } from '../errors.js';
 
 /** An error as it stands in an answer: the record of it, and whether the same call may succeed if it is made again. */
@@ -41,7 +41,8 @@ export function errorOf(text: string): MillraceError {
   if (written.isOwn === true || !isErrorCode(code)) return new RpcRemoteError(`The called method failed: ${message}`, remoteOf(written));
   if (code === 'CALL_INDEFINITE') return new RpcIndefiniteError(message);
   if (code === 'NO_INSTANCE') return new RpcNoInstanceError(message);
-  return new MillraceError(code, message, { retryable: written.retryable === true });
+  const { what, problems } = problemsIn(message);
+  return new MillraceError(code, what, { retryable: written.retryable === true, problems });
 }
 
 function withoutStacks({ stack: _, errors, cause, ...rest }: ErrorRecord): ErrorRecord {
