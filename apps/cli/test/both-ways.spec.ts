@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CliBed } from './cli-bed.js';
+import { serveFailing } from './failing-service.js';
 import { MailQueue } from './mail-queue.js';
 import type { Ended } from './run-here.js';
 import { ServerProcess } from './server-process.js';
@@ -17,6 +18,7 @@ beforeAll(async () => {
   await bed.publisher.publishMany(Mail, mails(5));
   await bed.publisher.publish(Mail, { number: 9 }, { delay: '1h' });
   await bed.giveUp(Mail, 'billing', new Error('on fire'));
+  await serveFailing(bed.rpc);
   queue = await MailQueue.open(bed);
   await queue.fill();
 });
@@ -85,6 +87,12 @@ describe('a command', () => {
   it('asks no server for a thing without a name', async () => {
     const { code, stderr } = await bed.run(['topics', 'info', '', '--url', server.url, '--token', TOKEN]);
     expect([code, stderr]).toEqual([2, expect.stringContaining("The topic '' cannot be named over HTTP")]);
+  });
+
+  it.each([['limit'], ['limit', '--json'], ['check'], ['check', '--json']])('tells the error of a called method in the same words: %s %s', async (method, ...form) => {
+    const [direct, remote] = await both(['services', 'call', `shop.failing.${method}`, '1', ...form]);
+    expect(lasting(remote)).toEqual(lasting(direct));
+    expect(direct.stderr).toContain(method === 'limit' ? 'LIMIT' : 'cents must be an integer number');
   });
 
   it('is refused by a server without its token', async () => {

@@ -50,6 +50,11 @@ describe('millrace groups', () => {
     expect(await statuses()).toEqual(['running', 'running', 'running', 'running']);
     await subscription.stop(500);
     expect(await statuses()).toEqual(['no members', 'no members', 'no members', 'no members']);
+    await bed.command('XGROUP', 'CREATECONSUMER', `${bed.prefix}:{shop.mails:0}:log`, 'billing', 'other-7-0123456789ab.1');
+    await bed.command('SET', `${bed.prefix}:{presence}:other-7-0123456789ab`, '1  1 1', 'PX', 86_400_000 - 20_000);
+    expect(await statuses()).toEqual(['no members', 'no members', 'no members', 'no members']);
+    await bed.command('SET', `${bed.prefix}:{presence}:other-7-0123456789ab`, '1  1 1', 'PX', 86_400_000);
+    expect(new Set(await statuses())).toEqual(new Set(['running']));
     await bed.run(['groups', 'pause', 'shop.mails', 'billing', '--execute']);
     expect(await statuses()).toEqual(['paused', 'paused', 'paused', 'paused']);
   });

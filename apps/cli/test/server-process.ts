@@ -18,7 +18,7 @@ export class ServerProcess {
   /** Resolves when it listens. */
   static async start(env: NodeJS.ProcessEnv, token: string): Promise<ServerProcess> {
     const port = await freePort();
-    const own = { MILLRACE_APP: APPLICATION, MILLRACE_PORT: `${port}`, MILLRACE_TOKEN: token };
+    const own = { MILLRACE_APP: APPLICATION, MILLRACE_PORT: `${port}`, MILLRACE_TOKEN: token, MILLRACE_HTTP_CALLS: '1' };
     const child = new TypeScriptChild(MAIN, { env: { ...env, ...own } });
     let line = '';
     while (!line.includes('listening on')) line = await child.line();

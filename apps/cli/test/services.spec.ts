@@ -110,7 +110,7 @@ describe('millrace services call', () => {
 
   it('goes through a server by its route, with the time and the version in headers', async () => {
     const heard: unknown[] = [];
-    const answers = [[200, 'application/json', '{"ok":true}'], [502, 'application/problem+json', '{"status":502,"title":"The method failed.","code":"REMOTE_FAILED","remote":{"name":"Error","message":"on fire"}}']] as const;
+    const answers = [[200, 'application/json', '{"ok":true}'], [502, 'application/problem+json', '{"status":502,"title":"The method failed.","code":"REMOTE_FAILED","remote":{"name":"Error","message":"on fire","code":"LIMIT"}}']] as const;
     const answer = async (request: IncomingMessage): Promise<(typeof answers)[number]> => {
       const { method, url, headers } = request;
       return answers[heard.push([method, url, headers['millrace-timeout'], headers['millrace-version'], headers.authorization, await text(request)]) - 1]!;
@@ -119,7 +119,7 @@ describe('millrace services call', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const line = ['services', 'call', 'a.b.c', '[1]', '--service-version', '1', '--timeout', '3s', '--token', 't', '--url', `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
     expect(await bed.run(line)).toMatchObject({ code: 0, stdout: '{"ok":true}\n' });
-    expect(await bed.run(line)).toMatchObject({ code: 1, stderr: 'error: The method failed. [REMOTE_FAILED]\n  Error: on fire\n' });
+    expect(await bed.run(line)).toMatchObject({ code: 1, stderr: 'error: The called method failed: on fire [REMOTE_FAILED]\n  code: LIMIT\n' });
     expect(heard).toEqual([1, 2].map(() => ['POST', '/millrace/api/v1/services/a.b/c/call', '3000ms', '1', 'Bearer t', '[1]']));
     server.closeAllConnections();
     server.close();

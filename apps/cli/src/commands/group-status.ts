@@ -7,8 +7,13 @@ import type { Question, Session } from '../session/session.js';
 export function statusOf({ state, paused, broken, members }: Pick<JsonOf<GroupSummary>, 'state' | 'paused' | 'broken' | 'members'>): string {
   if (state === null) return 'absent';
   if (paused !== null) return 'paused';
-  if (members.length === 0) return 'no members';
+  if (livingOf(members) === 0) return 'no members';
   return broken.length > 0 ? 'breaker open' : 'running';
+}
+
+/** Members whose processes have given a sign of life of late. */
+export function livingOf(members: JsonOf<GroupSummary>['members']): number {
+  return members.filter(({ state }) => state === 'present' || state === 'stopping').length;
 }
 
 export function groupsOf(topic: string): Question & { readonly target: { readonly topic: string } } {

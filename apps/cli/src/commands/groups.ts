@@ -10,7 +10,7 @@ import { noteMore, readPages } from '../session/pages.js';
 import { HELD_BY_BREAKERS, pause, resume, rm, seek } from './group-actions.js';
 import { lag } from './group-lag.js';
 import { pending } from './group-pending.js';
-import { groupsOf, groupsOfAllTopics, statusOf } from './group-status.js';
+import { groupsOf, groupsOfAllTopics, livingOf, statusOf } from './group-status.js';
 
 type Summary = JsonOf<GroupSummary>;
 type Info = JsonOf<GroupInfo>;
@@ -23,7 +23,7 @@ const SUMMARY: Shape<Summary> = {
     { title: 'topic', form: TEXT, of: ({ topic }) => topic },
     { title: 'group', form: TEXT, of: ({ group }) => group },
     STATUS,
-    { title: 'members', form: COUNT, of: ({ members }) => members.length },
+    { title: 'members', form: COUNT, of: ({ members }) => livingOf(members) },
     { title: 'lag', form: COUNT, of: ({ state }) => state?.lag },
     { title: 'lag time', form: SECONDS, of: ({ state }) => state?.lagSeconds },
     { title: 'pending', form: COUNT, of: ({ state }) => state?.pending },

@@ -1,6 +1,7 @@
 import type { Target } from '@millrace/admin';
 import { asError } from '@millrace/core';
 import { CliError, usage } from '../failure/cli-error.js';
+import { type RemoteError, RemoteFailure } from '../failure/remote-failure.js';
 import type { Json, OperationOptions, Operator, ServiceCall } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
@@ -106,6 +107,8 @@ function answerIn(response: Response, text: string, isQuestion: boolean): Json {
   }
   const { code, message, problems } = problemIn(body);
   if (code === null) throw noApi(response);
+  const remote = remoteIn(body);
+  if (remote !== null) throw new RemoteFailure(remote);
   // The thing is not there, while its topic and its group are.
   if (response.status === 404 && isQuestion && !code.startsWith('UNKNOWN_')) return null;
   throw new CliError(code, message, problems);
@@ -121,19 +124,25 @@ interface Problem {
 function problemIn(body: Json | undefined): Problem {
   const none: Problem = { code: null, message: '', problems: [] };
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return none;
-  const { code, title, detail, problems, remote } = body as { readonly [name: string]: Json };
+  const { code, title, detail, problems } = body as { readonly [name: string]: Json };
   // A server of an older version has no detail, and says by its title what happened.
   const message = detail ?? title;
   if (typeof code !== 'string' || typeof message !== 'string') return none;
   const texts = Array.isArray(problems) ? problems.filter((problem) => typeof problem === 'string') : [];
-  return { code, message, problems: [...texts, ...thrownIn(remote)] };
+  return { code, message, problems: texts };
 }
 
-/** The error that a method of a service threw. */
-function thrownIn(remote: Json | undefined): string[] {
-  if (remote === null || typeof remote !== 'object' || Array.isArray(remote)) return [];
-  const { name, message } = remote as { readonly [name: string]: Json };
-  return typeof name === 'string' && typeof message === 'string' ? [`${name}: ${message}`] : [];
+/** The error that a method of a service threw; null for none. */
+function remoteIn(body: Json | undefined): RemoteError | null {
+  const remote = partOf(body, 'remote');
+  const [name, message, code, response] = ['name', 'message', 'code', 'response'].map((part) => partOf(remote, part));
+  if (typeof name !== 'string' || typeof message !== 'string') return null;
+  return { name, message, ...(typeof code === 'string' ? { code } : {}), ...(response === undefined ? {} : { response }) };
+}
+
+function partOf(value: Json | undefined, name: string): Json | undefined {
+  if (value === undefined || value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
+  return (value as { readonly [name: string]: Json })[name];
 }
 
 function noApi({ status, url }: Response): CliError {

@@ -1,5 +1,5 @@
 import type { GroupSummary } from '@millrace/admin';
-import { groupsOfAllTopics, statusOf } from '../commands/group-status.js';
+import { groupsOfAllTopics, livingOf, statusOf } from '../commands/group-status.js';
 import type { JsonOf } from '../operator/operator.js';
 import type { Session } from '../session/session.js';
 
@@ -58,7 +58,7 @@ function countedIn({ state }: JsonOf<GroupSummary>, at: number): Counted {
 function rowOf(summary: JsonOf<GroupSummary>, now: Counted, before: Counted | undefined): GroupRow {
   const { topic, group, members, state } = summary;
   const { lag = null, lagSeconds = null, pending = null, deadLetters = null } = state ?? {};
-  const own = { topic, group, status: statusOf(summary), members: members.length, lag, lagSeconds, pending, deadLetters };
+  const own = { topic, group, status: statusOf(summary), members: livingOf(members), lag, lagSeconds, pending, deadLetters };
   return { ...own, ...(before ? rates(now, before) : { inPerSecond: null, outPerSecond: null }) };
 }
 
