@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
@@ -181,9 +180,10 @@ describe('health', () => {
   it('keeps no connection that sends nothing, or half a request, when the worker stops', async () => {
     const { healthUrl, stop } = await start(application());
     const closed = ['', 'GET /health/live HTTP/1.1\r\n'].map((bytes) => {
-      const socket = connect(Number(new URL(healthUrl!).port), '127.0.0.1').resume();
+      // A connection that is reset is closed, too.
+      const socket = connect(Number(new URL(healthUrl!).port), '127.0.0.1').on('error', () => undefined).resume();
       socket.write(bytes);
-      return once(socket, 'close');
+      return new Promise((resolve) => socket.once('close', resolve));
     });
     await ask('/health/live');
     await stop();
