@@ -8,7 +8,8 @@ import type { CommandSpec } from '../session/command-spec.js';
 import { duration, whole } from '../session/common-options.js';
 import { filterOptions } from '../session/filter-options.js';
 import { beginning } from '../session/moments.js';
-import { type Followed, FollowedTopic, inOrder, type TailOptions } from './followed-topic.js';
+import { FollowedTopic, type TailOptions } from './followed-topic.js';
+import { type Followed, inOrder } from './in-order.js';
 import { MESSAGES } from './message-shape.js';
 
 const FOLLOWED: Shape<Followed> = {
